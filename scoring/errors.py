@@ -1,0 +1,170 @@
+"""The error tree of the science. Each class has a stable code that reaches the HTTP problem unchanged.
+
+    ScoringError
+    ├── ModelError: model_id_malformed, model_not_found, revision_not_found, model_gated, no_safetensors,
+    │       remote_code_refused, architecture_unsupported, model_incomplete
+    ├── TextError: text_unalignable, context_too_short
+    ├── DataError: data_missing, data_checksum_mismatch, data_malformed
+    ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
+    ├── NumericalFailure, OutOfMemory, InsufficientStorage
+    └── HubUnavailable (the only one worth a retry as it stands)
+
+What belongs here: errors a scientist can meet without a server. Errors of jobs and rows live in `storage.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ScoringError(Exception):
+    """Something about the request, the model, the data or the numbers prevents a score.
+
+    `detail` says what was wrong and which value; `hint` says what to do about it.
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, hint: str | None = None, param: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.param = param
+
+
+class RequestError(ScoringError):
+    """The request names something that does not exist or cannot be combined."""
+
+
+class BenchmarkUnknown(RequestError):
+    """No benchmark has this name."""
+
+    code = "benchmark_unknown"
+
+
+class ProtocolUnsupported(RequestError):
+    """No such protocol, or this benchmark is not defined under it."""
+
+    code = "protocol_unsupported"
+
+
+class OptionUnknown(RequestError):
+    """An option has an unknown name or a value outside its choices."""
+
+    code = "option_unknown"
+
+
+class ModelError(ScoringError):
+    """The named model cannot be taken."""
+
+
+class ModelIdMalformed(ModelError):
+    """The model id breaks the hub's rules or the rules of a reserved namespace."""
+
+    code = "model_id_malformed"
+
+
+class ModelNotFound(ModelError):
+    """The hub, or the folder of local models, has no model of this id."""
+
+    code = "model_not_found"
+
+
+class RevisionNotFound(ModelError):
+    """The model exists, the revision does not."""
+
+    code = "revision_not_found"
+
+
+class ModelGated(ModelError):
+    """The model's owner gives access only to approved accounts."""
+
+    code = "model_gated"
+
+
+class NoSafetensors(ModelError):
+    """The repository has no safetensors weights, or no tokenizer file that can be read without running code."""
+
+    code = "no_safetensors"
+
+
+class RemoteCodeRefused(ModelError):
+    """The configuration asks for code from the repository to be run."""
+
+    code = "remote_code_refused"
+
+
+class ArchitectureUnsupported(ModelError):
+    """The model's type is not one whose layers are known here, or it fails the causality probe."""
+
+    code = "architecture_unsupported"
+
+
+class ModelIncomplete(ModelError):
+    """The weights lack tensors that the architecture needs, or hold values that are not finite."""
+
+    code = "model_incomplete"
+
+
+class TextError(ScoringError):
+    """A text and a tokenizer do not fit together."""
+
+
+class TextUnalignable(TextError):
+    """Tokens cannot be given to words or sentences without ambiguity."""
+
+    code = "text_unalignable"
+
+
+class ContextTooShort(TextError):
+    """The model's context has no room for a token and its predecessor."""
+
+    code = "context_too_short"
+
+
+class DataError(ScoringError):
+    """A data set cannot be used."""
+
+
+class DataMissing(DataError):
+    """A file of a data set is neither in the mirror nor reachable at its public address."""
+
+    code = "data_missing"
+
+
+class DataChecksumMismatch(DataError):
+    """A file is not the one that the manifest names."""
+
+    code = "data_checksum_mismatch"
+
+
+class DataMalformed(DataError):
+    """A data set's files contradict one another or what they were declared to be."""
+
+    code = "data_malformed"
+
+
+class NumericalFailure(ScoringError):
+    """A number that has to be finite is not."""
+
+    code = "numerical_failure"
+
+
+class OutOfMemory(ScoringError):
+    """The computation does not fit into the memory of this worker."""
+
+    code = "out_of_memory"
+
+
+class InsufficientStorage(ScoringError):
+    """The disk has no room for the model."""
+
+    code = "insufficient_storage"
+
+
+class HubUnavailable(ScoringError):
+    """The hub does not answer, or answers that it is busy."""
+
+    code = "hub_unavailable"
+    retryable = True
