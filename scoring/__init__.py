@@ -1,6 +1,6 @@
 """The science of Broca: a pure library without server, queue or database.
 
-    from scoring import Benchmark, LanguageModel, score
+`scoring.evaluate.score(subject, benchmark, protocol, data=...)` is the whole story on one screen.
 """
 
 SCORING_VERSION = 1

@@ -48,6 +48,11 @@ class Passage:
             position += len(text) + 1
         return cls(name=name, text=" ".join(texts), spans=tuple(spans))
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The stimuli's own texts, in order."""
+        return tuple(self.text[start:end] for start, end in self.spans)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stimuli:
@@ -75,7 +80,7 @@ class Stimuli:
     @property
     def texts(self) -> tuple[str, ...]:
         """The stimuli's own texts, without their contexts."""
-        return tuple(passage.text[start:end] for passage in self.passages for start, end in passage.spans)
+        return tuple(text for passage in self.passages for text in passage.texts)
 
     @property
     def passage_index(self) -> IndexArray:

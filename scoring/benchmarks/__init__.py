@@ -1,0 +1,1 @@
+"""One file is one benchmark; the folder is the registry."""

@@ -1,0 +1,1 @@
+"""One file is one loader of a data set; the folder is the registry."""

@@ -1,0 +1,1 @@
+"""How responses and measurements are compared: functions on arrays."""

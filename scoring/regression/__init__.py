@@ -1,0 +1,1 @@
+"""Folds, solvers and nested selection: functions on arrays."""

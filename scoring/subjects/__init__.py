@@ -1,0 +1,1 @@
+"""Whatever takes the experiment: language models and what they are made from."""

@@ -1,0 +1,1 @@
+"""One file is one model family: where its blocks are."""

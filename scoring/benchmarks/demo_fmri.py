@@ -1,0 +1,19 @@
+"""SYNTHETIC. A planted recording that shows the service at work without any download; it says nothing of brains."""
+
+from ..datasets import demo_fmri
+from ..metrics.linear_predictivity import METRIC
+from .base import Benchmark, Kind
+
+BENCHMARK = Benchmark(
+    name="demo-fmri",
+    version=1,
+    title="SYNTHETIC demonstration recording (planted, no brain was measured)",
+    kind=Kind.BRAIN,
+    metric=METRIC,
+    dataset="demo-fmri",
+    synthetic=True,
+    protocols=("grouped",),
+    n_folds=4,
+    data_sha256=demo_fmri.sha256,
+    experiment=demo_fmri.load,
+)

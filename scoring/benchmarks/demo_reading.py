@@ -1,0 +1,19 @@
+"""SYNTHETIC. Planted reading times that show the service at work without any download; no one read anything."""
+
+from ..datasets import demo_reading
+from ..metrics.reading_times import METRIC
+from .base import Benchmark, Kind
+
+BENCHMARK = Benchmark(
+    name="demo-reading",
+    version=1,
+    title="SYNTHETIC demonstration reading times (planted, no one was measured)",
+    kind=Kind.READING,
+    metric=METRIC,
+    dataset="demo-reading",
+    synthetic=True,
+    protocols=("grouped",),
+    n_folds=0,
+    data_sha256=demo_reading.sha256,
+    experiment=demo_reading.load,
+)

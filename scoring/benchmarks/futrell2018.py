@@ -1,0 +1,20 @@
+"""Natural Stories (Futrell et al. 2021): self-paced reading times of 10,256 words in ten stories."""
+
+from ..datasets import natural_stories
+from ..datasets.manifest import dataset_named
+from ..metrics.reading_times import METRIC
+from .base import Benchmark, Kind
+
+BENCHMARK = Benchmark(
+    name="futrell2018",
+    version=1,
+    title="Natural Stories: self-paced reading times",
+    kind=Kind.READING,
+    metric=METRIC,
+    dataset="natural-stories",
+    synthetic=False,
+    protocols=("grouped",),
+    n_folds=0,
+    data_sha256=lambda: dataset_named("natural-stories").sha256,
+    experiment=natural_stories.load,
+)

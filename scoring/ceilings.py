@@ -1,0 +1,23 @@
+"""The score that a perfect model can reach, from the data alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .types import Ceiling, CeilingMethod, FloatArray
+
+
+def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceiling:
+    """The ceiling of correlations with item means, all (n_items,): √(1 − mean(sd²/n) / var(means)).
+
+    The share under the root is the reliability of the means; a perfect predictor of the true means correlates with
+    the measured ones by its root. Items with fewer than two participants, or without a mean, are left out.
+    """
+    usable = np.isfinite(means) & np.isfinite(sd) & (n >= 2)
+    if usable.sum() < 3:
+        return Ceiling.none("fewer than three items have two participants")
+    noise = float(np.mean(sd[usable] ** 2 / n[usable]))
+    reliability = 1 - noise / float(np.var(means[usable], ddof=1))
+    if reliability <= 0:
+        return Ceiling.none("the means vary no more than noise alone would make them")
+    return Ceiling(value=float(np.sqrt(reliability)), method=CeilingMethod.FROM_ITEM_VARIANCE)

@@ -1,0 +1,78 @@
+"""Where the files of data sets are found: a mirror folder first, then the cache, then their public address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+
+from ..errors import DataChecksumMismatch, DataMissing
+from .manifest import DataFile, Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataStore:
+    """Files of data sets on this machine.
+
+    `mirror` is a folder somebody filled (BROCA_DATA_MIRROR), never written to. `cache` receives downloads, unless
+    `offline`. Every file is checked against the manifest's sha256 whenever it is handed out.
+    """
+
+    cache: Path
+    mirror: Path | None = None
+    offline: bool = False
+
+    def path(self, dataset: Dataset, file: DataFile) -> Path:
+        """The file on disk, checked. Raises DataMissing, DataChecksumMismatch."""
+        for candidate in self._places(dataset, file):
+            if candidate.is_file():
+                _require_checksum(candidate, file)
+                return candidate
+        return self._fetch(dataset, file)
+
+    def is_ready(self, dataset: Dataset) -> bool:
+        """Whether every file is here, by name and size; nothing is read or fetched."""
+        return all(
+            any(place.is_file() and place.stat().st_size == file.n_bytes for place in self._places(dataset, file))
+            for file in dataset.files
+        )
+
+    def _places(self, dataset: Dataset, file: DataFile) -> Iterable[Path]:
+        if self.mirror is not None:
+            yield self.mirror / file.mirror
+        yield self.cache / dataset.name / file.sha256[:12] / file.name
+
+    def _fetch(self, dataset: Dataset, file: DataFile) -> Path:
+        hint = f"set BROCA_DATA_MIRROR to a folder that holds {file.mirror}"
+        if file.public is None:
+            raise DataMissing(f"{file.name} of {dataset.name} has no public address; a mirror must hold it", hint=hint)
+        if self.offline:
+            raise DataMissing(f"{file.name} of {dataset.name} is not on this machine", hint=hint)
+        *_, target = self._places(dataset, file)
+        try:
+            pooch.retrieve(
+                file.public,
+                known_hash=f"sha256:{file.sha256}",
+                fname=target.name,
+                path=target.parent,
+                downloader=pooch.HTTPDownloader(progressbar=False, timeout=60),
+            )
+        except requests.RequestException as error:
+            raise DataMissing(f"{file.name} of {dataset.name} could not be fetched: {error}", hint=hint) from error
+        except ValueError as error:
+            raise DataChecksumMismatch(f"{file.public} does not hold the file that the manifest names") from error
+        return target
+
+
+def _require_checksum(path: Path, file: DataFile) -> None:
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != file.sha256:
+        raise DataChecksumMismatch(
+            f"{path.name} has sha256 {found[:12]}…, the manifest says {file.sha256[:12]}…",
+            hint=f"remove {path} or replace it by the original",
+        )

@@ -1,0 +1,49 @@
+"""One participant of Pereira et al. 2018: 627 sentences in two experiments, principal components of the voxels."""
+
+from __future__ import annotations
+
+import csv
+from itertools import groupby
+
+import numpy as np
+
+from ..errors import DataMalformed
+from ..types import Ceiling, Passage, Recording, Stimuli
+from .base import Experiment
+from .download import DataStore
+from .manifest import dataset_named
+
+N_COMPONENTS = 100
+"""Of 1,000; they hold 71 % of the variance."""
+
+PARTS = ("384sentences", "243sentences")
+
+
+def load(store: DataStore) -> Experiment:
+    """Sentences in passages, topics as groups, the experiments as parts; recording (627, 100).
+
+    Raises DataMissing, DataChecksumMismatch; DataMalformed where the files disagree.
+    """
+    dataset = dataset_named("pereira2018-example")
+    with store.path(dataset, dataset.file("stimuli.csv")).open(newline="", encoding="utf8") as stream:
+        rows = list(csv.DictReader(stream))
+    responses = np.load(store.path(dataset, dataset.file("responses.npy")), allow_pickle=False)
+    if len(responses) != len(rows):
+        raise DataMalformed(f"{len(rows)} sentences but {len(responses)} responses")
+    experiments = np.array([row["experiment"] for row in rows])
+    return Experiment(
+        stimuli=Stimuli(
+            ids=tuple(row["stimulus_id"] for row in rows),
+            passages=tuple(
+                Passage.join(f"passage-{passage}", [row["text"] for row in group])
+                for passage, group in groupby(rows, key=lambda row: row["passage"])
+            ),
+            groups=tuple(f"{row['experiment']}.{row['topic']}" for row in rows),
+        ),
+        measured=Recording(
+            values=responses[:, :N_COMPONENTS].astype(np.float64),
+            participants=("example",) * N_COMPONENTS,
+            parts={part: np.flatnonzero(experiments == part) for part in PARTS},
+        ),
+        ceiling=Ceiling.none("one participant gives no inter-subject ceiling"),
+    )

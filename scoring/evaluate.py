@@ -1,0 +1,86 @@
+"""The whole story on one screen: load what was measured, let the subject read it, compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .benchmarks.base import Benchmark, Kind, benchmark_named
+from .datasets.base import Experiment
+from .datasets.download import DataStore
+from .metrics.linear_predictivity import predict_recording
+from .metrics.reading_times import correlate_reading_times
+from .protocols import Protocol, protocol_named
+from .regression.folds import refuse_text_in_two_groups
+from .subjects.base import Subject
+from .types import Recording, Responses, Score
+
+Progress = Callable[[float], None]
+
+
+def score(subject: Subject, benchmark: str, protocol: str = "grouped", *, data: DataStore) -> Score:
+    """How well `subject` accounts for `benchmark` under `protocol`.
+
+    Raises BenchmarkUnknown, ProtocolUnsupported, DataError, TextError, NumericalFailure.
+    """
+    chosen, rules = benchmark_named(benchmark), protocol_named(protocol)
+    chosen.require(rules)
+    experiment = chosen.experiment(data)
+    responses = read(subject, chosen, experiment)
+    return compare(responses, chosen, experiment, rules, subject=subject.identifier)
+
+
+def read(
+    subject: Subject, benchmark: Benchmark, experiment: Experiment, *, on_progress: Progress = lambda _: None
+) -> Responses:
+    """Let the subject read the stimuli and answer what the benchmark asks of it."""
+    return subject.respond(
+        experiment.stimuli,
+        layers=benchmark.kind is Kind.BRAIN,
+        surprisal=benchmark.kind is Kind.READING,
+        on_progress=on_progress,
+    )
+
+
+def compare(
+    responses: Responses,
+    benchmark: Benchmark,
+    experiment: Experiment,
+    protocol: Protocol,
+    *,
+    subject: str,
+    on_progress: Progress = lambda _: None,
+) -> Score:
+    """The score of responses that are already there; needs no model."""
+    stimuli, measured = experiment.stimuli, experiment.measured
+    if isinstance(measured, Recording):
+        refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
+        outcome = predict_recording(
+            responses.layers,
+            measured,
+            stimuli.groups,
+            n_folds=benchmark.n_folds,
+            layer_rule=protocol.layer_rule,
+            on_progress=on_progress,
+        )
+    else:
+        outcome = correlate_reading_times(responses, measured, stimuli, alignment=protocol.times)
+    return Score(
+        subject=subject,
+        benchmark=benchmark.name,
+        benchmark_version=benchmark.version,
+        data_sha256=benchmark.data_sha256(),
+        synthetic=benchmark.synthetic,
+        protocol=protocol.name,
+        metric=benchmark.metric,
+        raw=outcome.raw,
+        ceiling=experiment.ceiling,
+        n=outcome.n,
+        parts=outcome.parts,
+        layer=outcome.layer,
+        layers=outcome.layers,
+        interval=outcome.interval,
+        word_probability=protocol.word_probability if benchmark.kind is Kind.READING else None,
+        measures=outcome.measures,
+        warnings=outcome.warnings,
+        conditions=responses.conditions,
+    )

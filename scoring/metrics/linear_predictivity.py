@@ -1,0 +1,188 @@
+"""How well a linear map from a subject's features predicts each unit of a recording on held-out stimuli."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from ..errors import NumericalFailure
+from ..regression.folds import grouped_folds
+from ..regression.ridge import gram
+from ..regression.selection import NestedFit, nested_ridge
+from ..types import (
+    Counts,
+    FeatureArray,
+    FloatArray,
+    LayerChoice,
+    LayerPart,
+    LayerScore,
+    Optimistic,
+    PartScore,
+    Recording,
+    ScoreWarning,
+)
+from .outcome import Outcome
+
+METRIC = "pearson"
+
+EDGE_WARNING = 0.25
+"""Above this share of penalties at one end of the grid, the grid is worth a look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """One part of a recording, fitted with every layer; an undefined layer has no fit."""
+
+    name: str
+    n_folds: int
+    fits: Mapping[str, NestedFit | None]
+    participants: tuple[str, ...]
+
+    def layer_raw(self, layer: str) -> float | None:
+        fit = self.fits[layer]
+        return None if fit is None else pooled(fit.test_r, self.participants)
+
+    def chosen(self) -> list[str]:
+        """For each outer fold the layer with the highest median inner r; ties the shallower."""
+        defined = {name: np.nanmedian(fit.inner_r, axis=1) for name, fit in self.fits.items() if fit is not None}
+        return [max(defined, key=lambda name: defined[name][fold]) for fold in range(self.n_folds)]
+
+    def chosen_r(self) -> FloatArray:
+        """Test r of the chosen layer in each fold: (n_folds, n_units)."""
+        return np.stack([self._fit(name).test_r[fold] for fold, name in enumerate(self.chosen())])
+
+    def chosen_fits(self) -> list[NestedFit]:
+        return [self._fit(name) for name in dict.fromkeys(self.chosen())]
+
+    def _fit(self, layer: str) -> NestedFit:
+        fit = self.fits[layer]
+        assert fit is not None, "only defined layers are chosen"
+        return fit
+
+
+def predict_recording(
+    layers: Mapping[str, FeatureArray],
+    recording: Recording,
+    groups: Sequence[str],
+    *,
+    n_folds: int,
+    layer_rule: str,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Outcome:
+    """Fit every layer to every part under nested group folds, and choose layers on training rows alone.
+
+    `layers` maps names in order of depth to (n_stimuli, n_features). Raises NumericalFailure where no layer varies.
+    """
+    parts = _fit_parts(layers, recording, groups, n_folds, on_progress)
+    scores = tuple(
+        PartScore(name=part.name, raw=pooled(part.chosen_r(), part.participants), weight=1 / len(parts))
+        for part in parts
+    )
+    curve = tuple(_layer_score(name, index, len(layers), parts) for index, name in enumerate(layers))
+    best = max((point for point in curve if point.raw is not None), key=lambda point: point.raw or 0.0)
+    chosen_r = np.concatenate([part.chosen_r() for part in parts])
+    return Outcome(
+        raw=float(np.mean([score.raw for score in scores])),
+        parts=scores,
+        layer=LayerChoice(
+            selected=tuple(name for part in parts for name in part.chosen()),
+            rule=layer_rule,
+            optimistic=Optimistic(name=best.name, raw=best.raw or 0.0),
+        ),
+        layers=curve,
+        n=Counts(
+            stimuli=len(groups),
+            participants=len(set(recording.participants)),
+            units=recording.values.shape[1],
+            valid_units=int((~np.isnan(chosen_r)).any(axis=0).sum()),
+            folds=n_folds,
+        ),
+        measures=_fit_measures(parts, chosen_r),
+        warnings=_fit_warnings(parts),
+    )
+
+
+def pooled(r: FloatArray, participants: Sequence[str]) -> float:
+    """One number from r (n_folds, n_units): median over a participant's units, mean over folds, then participants.
+
+    Raises NumericalFailure where a participant has a fold without any unit that varies.
+    """
+    owner = np.asarray(participants)
+    medians = []
+    for participant in dict.fromkeys(participants):
+        own = r[:, owner == participant]
+        if np.isnan(own).all(axis=1).any():
+            raise NumericalFailure(f"participant {participant} has a fold in which no unit's response varies")
+        medians.append(np.nanmedian(own, axis=1).mean())
+    return float(np.mean(medians))
+
+
+def is_constant(features: FeatureArray) -> bool:
+    """Whether every feature is the same number in every row, so that nothing can be fitted."""
+    return bool((features.max(axis=0) == features.min(axis=0)).all())
+
+
+def _fit_parts(
+    layers: Mapping[str, FeatureArray],
+    recording: Recording,
+    groups: Sequence[str],
+    n_folds: int,
+    on_progress: Callable[[float], None],
+) -> list[_Part]:
+    n_steps = len(recording.parts) * len(layers) * len(list(combinations(range(n_folds), 2)))
+    n_done = 0
+
+    def step() -> None:
+        nonlocal n_done
+        n_done += 1
+        on_progress(n_done / n_steps)
+
+    parts = []
+    for name, rows in recording.parts.items():
+        folds = grouped_folds([groups[row] for row in rows], n_folds)
+        fits = {
+            layer: None
+            if is_constant(features[rows])
+            else nested_ridge(gram(features[rows]), recording.values[rows], folds, on_fold=step)
+            for layer, features in layers.items()
+        }
+        if not any(fits.values()):
+            raise NumericalFailure(f"no layer has features that vary over the stimuli of part {name}")
+        parts.append(_Part(name=name, n_folds=n_folds, fits=fits, participants=recording.participants))
+    return parts
+
+
+def _layer_score(name: str, index: int, n_layers: int, parts: Sequence[_Part]) -> LayerScore:
+    raws = [part.layer_raw(name) for part in parts]
+    defined = [raw for raw in raws if raw is not None]
+    complete = len(defined) == len(parts)
+    return LayerScore(
+        name=name,
+        depth=index / max(n_layers - 1, 1),
+        raw=float(np.mean(defined)) if complete else None,
+        reason=None if complete else "undefined",
+        parts=tuple(LayerPart(name=part.name, raw=raw) for part, raw in zip(parts, raws, strict=True)),
+    )
+
+
+def _fit_measures(parts: Sequence[_Part], chosen_r: FloatArray) -> dict[str, float]:
+    fits = [fit for part in parts for fit in part.chosen_fits()]
+    low, high = (float(np.mean([getattr(fit, edge) for fit in fits])) for edge in ("low_edge", "high_edge"))
+    return {
+        "edge_rate": low + high,
+        "edge_rate_low": low,
+        "edge_rate_high": high,
+        "n_constant_prediction": float(sum(fit.n_constant_prediction for fit in fits)),
+        "n_constant_response": float(np.isnan(chosen_r).sum()),
+    }
+
+
+def _fit_warnings(parts: Sequence[_Part]) -> tuple[ScoreWarning, ...]:
+    fits = [fit for part in parts for fit in part.chosen_fits()]
+    low = float(np.mean([fit.low_edge for fit in fits]))
+    if low <= EDGE_WARNING:
+        return ()
+    return (ScoreWarning(code="edge_rate", detail=f"{low:.0%} of the penalties stand at the low end of their grid"),)

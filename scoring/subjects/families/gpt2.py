@@ -1,0 +1,5 @@
+"""GPT-2: learned positions added to the embedding, pre-norm blocks."""
+
+from .base import Family
+
+FAMILY = Family(name="gpt2", model_types=("gpt2",), blocks="h", final_norm="ln_f")

@@ -1,0 +1,5 @@
+"""GPT-NeoX, which Pythia is made of: rotary positions, attention and feed-forward side by side."""
+
+from .base import Family
+
+FAMILY = Family(name="gpt-neox", model_types=("gpt_neox",), blocks="layers", final_norm="final_layer_norm")

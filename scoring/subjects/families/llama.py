@@ -1,0 +1,10 @@
+"""Llama and the models that keep its layout: rotary positions, pre-norm blocks, one final norm."""
+
+from .base import Family
+
+FAMILY = Family(
+    name="llama",
+    model_types=("llama", "mistral", "qwen2", "qwen3"),
+    blocks="layers",
+    final_norm="norm",
+)
