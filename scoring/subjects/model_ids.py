@@ -1,0 +1,114 @@
+"""What a model may be called, decided by pattern alone: no disk, no network, standard library only.
+
+What belongs here: the shape of ids and revisions. What does not: whether such a model exists (`sources`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+from ..errors import ModelIdMalformed
+
+MAX_ID_CHARACTERS = 96
+MAX_REVISION_CHARACTERS = 128
+DEMO_NAMES = ("tiny",)
+
+_PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
+_HUB_ID = re.compile(rf"(?:{_PART}/)?{_PART}")
+_FOLDER = re.compile(_PART)
+_REVISION = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+/-]*[A-Za-z0-9_+-])?")
+_COMMIT_SHA = re.compile(r"[0-9a-f]{40}")
+_NOT_YET = ("untrained", "imported")
+_HUB_HINT = "a model is named as on the hub: `name` or `organisation/name`, of letters, digits, `-`, `_` and `.`"
+
+
+class Namespace(StrEnum):
+    """Where a model comes from."""
+
+    HUB = "hub"
+    """The Hugging Face hub, or a mirror that speaks its protocol."""
+    LOCAL = "local"
+    """A folder below the folder of local models."""
+    DEMO = "demo"
+    """A small model that is written on first use, for tutorials and tests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelId:
+    """A model id that keeps the rules; `str` gives it back as it was written."""
+
+    namespace: Namespace
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.namespace is Namespace.HUB else f"{self.namespace}/{self.name}"
+
+
+def parse(model_id: str) -> ModelId:
+    """The namespace and name that `model_id` stands for.
+
+    Raises ModelIdMalformed for whatever the hub would not accept as a repository (URLs, paths, `..`, `--`),
+    for local and demo names that are not one plain name, and for namespaces that are reserved but not open yet.
+    """
+    prefix, slash, rest = model_id.partition("/")
+    if slash and prefix in _NOT_YET:
+        raise _malformed(f"the namespace `{prefix}/` is reserved and cannot be scored yet", "name a model of the hub")
+    if slash and prefix == Namespace.LOCAL:
+        return ModelId(namespace=Namespace.LOCAL, name=_folder_name(rest))
+    if slash and prefix == Namespace.DEMO:
+        return ModelId(namespace=Namespace.DEMO, name=_demo_name(rest))
+    return ModelId(namespace=Namespace.HUB, name=_hub_name(model_id))
+
+
+def check_revision(revision: str) -> str:
+    """`revision` itself, if a branch, a tag or a commit can have this name; ModelIdMalformed otherwise."""
+    plain = len(revision) <= MAX_REVISION_CHARACTERS and _REVISION.fullmatch(revision)
+    if not plain or ".." in revision or "//" in revision or "/." in revision:
+        raise ModelIdMalformed(
+            f"the revision {_shown(revision)} cannot be the name of a branch, a tag or a commit",
+            hint="give a branch (`main`), a tag (`v1.0`) or a commit sha of 40 hexadecimal digits",
+            param="revision",
+        )
+    return revision
+
+
+def is_commit_sha(revision: str) -> bool:
+    """Whether `revision` is a full commit sha, which names the same files for ever."""
+    return _COMMIT_SHA.fullmatch(revision) is not None
+
+
+def _hub_name(name: str) -> str:
+    if "://" in name:
+        raise _malformed(f"{_shown(name)} is a URL", _HUB_HINT)
+    if len(name) > MAX_ID_CHARACTERS:
+        raise _malformed(f"the model id has {len(name)} characters, the hub allows {MAX_ID_CHARACTERS}", _HUB_HINT)
+    if not _HUB_ID.fullmatch(name) or ".." in name or "--" in name or name.endswith(".git"):
+        raise _malformed(f"{_shown(name)} cannot be the id of a model on the hub", _HUB_HINT)
+    return name
+
+
+def _folder_name(name: str) -> str:
+    if len(name) > MAX_ID_CHARACTERS or not _FOLDER.fullmatch(name) or ".." in name:
+        hint = "`local/` is followed by the name of one folder in the folder of local models, not by a path"
+        raise _malformed(f"{_shown(name)} is not the plain name of a folder", hint)
+    return name
+
+
+def _demo_name(name: str) -> str:
+    if name not in DEMO_NAMES:
+        near = get_close_matches(name[:MAX_ID_CHARACTERS], DEMO_NAMES, n=1)
+        hint = f"did you mean `demo/{near[0]}`?" if near else f"there is `demo/{DEMO_NAMES[0]}`"
+        raise _malformed(f"there is no demonstration model {_shown(name)}", hint)
+    return name
+
+
+def _malformed(detail: str, hint: str) -> ModelIdMalformed:
+    return ModelIdMalformed(detail, hint=hint, param="model")
+
+
+def _shown(text: str) -> str:
+    """`text` as a message may carry it: quoted, escaped and short."""
+    return ascii(text if len(text) <= MAX_ID_CHARACTERS else text[:MAX_ID_CHARACTERS] + "…")
