@@ -116,15 +116,15 @@ def _require_cover(passage: Passage, offsets: IndexArray) -> None:
     np.add.at(depth, offsets[:, 0], 1)
     np.add.at(depth, offsets[:, 1], -1)
     covered = np.cumsum(depth)[:-1] > 0
-    for position in np.flatnonzero(~covered):
+    for position in np.flatnonzero(~covered).tolist():
         if not passage.text[position].isspace():
             around = passage.text[max(position - 10, 0) : position + 10]
             raise TextUnalignable(f"the tokenizer drops a character of {passage.name} near {around!r}")
 
 
 def _require_no_straddling(passage: Passage, offsets: IndexArray, stimulus_of_token: IndexArray) -> None:
-    starts = np.array([start for start, _ in passage.spans])
-    for (start, end), stimulus in zip(offsets, stimulus_of_token, strict=True):
+    starts = [start for start, _ in passage.spans]
+    for (start, end), stimulus in zip(offsets.tolist(), stimulus_of_token.tolist(), strict=True):
         if stimulus < len(starts) and passage.text[start : min(end, starts[stimulus])].strip():
             before, after = passage.texts[stimulus - 1 : stimulus + 1]
             token = passage.text[start:end]

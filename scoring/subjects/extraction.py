@@ -117,7 +117,7 @@ class Extractor:
     def _positions(
         self, passages: Sequence[Encoded], batch: Sequence[Window], offsets: IndexArray
     ) -> tuple[torch.Tensor, torch.Tensor, IndexArray]:
-        """Where the last tokens of owned stimuli stand in the batch (rows, columns), and their row among all stimuli."""
+        """Where last tokens of owned stimuli stand in the batch (rows, columns), and their row among all stimuli."""
         rows, columns, stimuli = [], [], []
         for row, window in enumerate(batch):
             last = passages[window.passage].last_token

@@ -1,0 +1,153 @@
+"""What the supervisor and its two child processes tell each other, as files in a work folder and lines on a pipe.
+
+Every message is validated when it is read: a child that ran strangers' weights is not trusted more than that.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from scoring.errors import ScoringError
+from scoring.subjects.sources import ResolvedModel
+from scoring.types import Score
+
+
+class Stage(StrEnum):
+    """Where a run is."""
+
+    RESOLVE = "resolve"
+    """The revision is resolved to a commit, and its files are looked over."""
+    DOWNLOAD = "download"
+    """Model and data come onto this machine."""
+    LOAD = "load"
+    """The weights are put into memory and probed."""
+    EXTRACT = "extract"
+    """The model reads the stimuli."""
+    FIT = "fit"
+    """Its responses are compared with what was measured."""
+    RECORD = "record"
+    """The score goes into the database."""
+
+
+_SPAN = {
+    Stage.RESOLVE: (0.0, 0.02),
+    Stage.DOWNLOAD: (0.02, 0.18),
+    Stage.LOAD: (0.18, 0.22),
+    Stage.EXTRACT: (0.22, 0.6),
+    Stage.FIT: (0.6, 0.98),
+    Stage.RECORD: (0.98, 1.0),
+}
+
+
+class Message(BaseModel):
+    """A frozen message; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def write(self, path: Path) -> None:
+        """Put the message into a file, whole or not at all."""
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(self.model_dump_json(), encoding="utf8")
+        temporary.replace(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The message in a file; raises pydantic's ValidationError."""
+        return cls.model_validate_json(path.read_text(encoding="utf8"))
+
+
+class Failure(Message):
+    """Why something was not done, with the code that reaches the caller."""
+
+    code: str
+    detail: str
+    hint: str | None = None
+    param: str | None = None
+    retryable: bool = False
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """The failure that an error means; what is no ScoringError is `internal`."""
+        if isinstance(error, ScoringError):
+            return cls(
+                code=error.code, detail=error.detail, hint=error.hint, param=error.param, retryable=error.retryable
+            )
+        if isinstance(error, MemoryError):
+            return cls(code="out_of_memory", detail="the computation does not fit into this worker's memory")
+        return cls(code="internal", detail=f"{type(error).__name__}: {error}")
+
+
+class Progress(Message):
+    """A line on the pipe. `run` None means every run of the claim; `ended` says that a run's answer is written."""
+
+    stage: Stage
+    fraction: float
+    detail: str | None = None
+    run: str | None = None
+    ended: bool = False
+
+    @property
+    def overall(self) -> float:
+        """How much of the whole way from claim to score is done."""
+        low, high = _SPAN[self.stage]
+        return low + (high - low) * min(max(self.fraction, 0.0), 1.0)
+
+
+class RunOrder(Message):
+    """One run to be computed."""
+
+    id: str
+    benchmark: str
+    protocol: str
+
+
+class FetchOrder(Message):
+    """What the fetch process has to bring."""
+
+    model_id: str
+    revision: str | None
+    benchmarks: tuple[str, ...]
+    model_dir: Path | None
+    model_cache: Path
+    data_cache: Path
+    data_mirror: Path | None
+
+
+class FetchAnswer(Message):
+    """The model on this disk, or why not; and for each benchmark whose data cannot be had, why not."""
+
+    model: ResolvedModel | None
+    failure: Failure | None
+    data_failures: dict[str, Failure]
+
+
+class ScoringOrder(Message):
+    """What the scoring process has to compute."""
+
+    model_id: str
+    folder: Path
+    device: str
+    dtype: str
+    data_cache: Path
+    data_mirror: Path | None
+    runs: tuple[RunOrder, ...]
+
+
+class RunAnswer(Message):
+    """A run's score, or why there is none."""
+
+    score: Score | None = None
+    failure: Failure | None = None
+
+
+ORDER_FILE = "order.json"
+ANSWER_FILE = "answer.json"
+
+
+def run_answer_file(folder: Path, run_id: str) -> Path:
+    """Where the scoring process leaves the answer of one run."""
+    return folder / f"{run_id}.json"

@@ -1,0 +1,75 @@
+"""The fetch process: with network and token, without torch. It brings a model and data onto this machine.
+
+Run as `python -m worker.fetch FOLDER`; reads the order from the folder and leaves the answer there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from scoring.benchmarks.base import benchmark_named
+from scoring.datasets.download import DataStore
+from scoring.datasets.manifest import dataset_named
+from scoring.errors import ScoringError
+from scoring.subjects.families.base import supported_model_types
+from scoring.subjects.sources import ResolvedModel, resolve
+
+from .child import end_with_supervisor, say
+from .exchange import ANSWER_FILE, ORDER_FILE, Failure, FetchAnswer, FetchOrder, Progress, Stage
+
+
+def main(folder: Path) -> None:
+    """Carry out the order in `folder`."""
+    end_with_supervisor()
+    order = FetchOrder.read(folder / ORDER_FILE)
+    fetch(order).write(folder / ANSWER_FILE)
+
+
+def fetch(order: FetchOrder) -> FetchAnswer:
+    """Bring the model, then the data of each benchmark; every failure is kept to what it spoils."""
+    say(Progress(stage=Stage.RESOLVE, fraction=0.0, detail=f"resolving {order.model_id}"))
+    try:
+        model = _model(order)
+    except Exception as error:  # the boundary of the process: everything becomes an answer
+        return FetchAnswer(model=None, failure=Failure.of(error), data_failures={})
+    store = DataStore(cache=order.data_cache, mirror=order.data_mirror)
+    failures: dict[str, Failure] = {}
+    for name in order.benchmarks:
+        say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
+        try:
+            bring_data(name, store)
+        except ScoringError as error:
+            failures[name] = Failure.of(error)
+    return FetchAnswer(model=model, failure=None, data_failures=failures)
+
+
+def bring_data(benchmark: str, store: DataStore) -> None:
+    """Every file of a benchmark's data, checked. Raises DataMissing, DataChecksumMismatch."""
+    found = benchmark_named(benchmark)
+    if found.synthetic:
+        return
+    dataset = dataset_named(found.dataset)
+    for file in dataset.files:
+        store.path(dataset, file)
+
+
+def _model(order: FetchOrder) -> ResolvedModel:
+    def report(fraction: float, detail: str) -> None:
+        say(Progress(stage=Stage.DOWNLOAD, fraction=0.9 * fraction, detail=detail))
+
+    return resolve(
+        order.model_id,
+        order.revision,
+        supported=supported_model_types(),
+        model_dir=order.model_dir,
+        cache_dir=order.model_cache,
+        token=os.environ.get("HF_TOKEN"),
+        endpoint=os.environ.get("HF_ENDPOINT"),
+        on_progress=report,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,101 @@
+"""The doorbell. What belongs here: all that the web process may import of the workers.
+
+The database owns every job; a message on the broker only wakes a worker earlier than its next look into the database.
+So a bell may be lost, doubled or late without harm, and ringing never holds up or fails a request.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from pydantic import Field
+
+from storage.settings import StorageSettings
+
+WAKE = "broca.wake"
+"""Name of the one task: it carries a job's id for the eye only."""
+
+BELL_EXPIRES_S = 60
+BROKER_TIMEOUT_S = 3
+
+_log = logging.getLogger(__name__)
+
+
+class QueueSettings(StorageSettings):
+    """Settings of whoever rings or hears the bell."""
+
+    broker_url: str | None = Field(
+        default=None,
+        description="Address of the broker, `redis://…`; when absent, Celery's filesystem broker in the data folder.",
+    )
+
+
+def make_app(settings: QueueSettings) -> Celery:
+    """The Celery app: JSON only, no results, messages that expire."""
+    app = Celery("broca", broker=settings.broker_url or "filesystem://")
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_default_queue="broca",
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        broker_connection_retry_on_startup=True,
+        broker_transport_options=_transport_options(settings),
+    )
+    return app
+
+
+class Bell:
+    """Rings from a background thread, so that a broker that hangs or is away holds nobody up."""
+
+    def __init__(self, settings: QueueSettings) -> None:
+        self._app = make_app(settings)
+        self._job_ids: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._state = "not rung yet"
+        self._thread = threading.Thread(target=self._publish, name="bell", daemon=True)
+        self._thread.start()
+
+    def ring(self, job_id: str) -> None:
+        """Wake a worker, soon. Returns at once and never raises."""
+        self._job_ids.put(job_id)
+
+    @property
+    def state(self) -> str:
+        """`ok`, `unreachable`, or `not rung yet`: how the last ring went."""
+        return self._state
+
+    def close(self) -> None:
+        """Let what was rung go out, within the time that a broker is given."""
+        self._job_ids.put(None)
+        self._thread.join(timeout=2 * BROKER_TIMEOUT_S)
+
+    def _publish(self) -> None:
+        while (job_id := self._job_ids.get()) is not None:
+            try:
+                self._app.send_task(WAKE, args=[job_id], expires=BELL_EXPIRES_S, retry=False)
+                self._state = "ok"
+            except Exception as error:  # the bell is a courtesy: whatever went wrong, workers look by themselves
+                self._state = "unreachable"
+                _log.warning("the bell for job %s could not be rung: %s", job_id, error)
+        self._app.close()
+
+
+def _transport_options(settings: QueueSettings) -> dict[str, Any]:
+    if settings.broker_url is not None:
+        return {"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S, "max_retries": 1}
+    folder = settings.data_dir.expanduser().absolute() / "broker"
+    for path in (folder / "messages", folder / "control"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(folder / "messages"),
+        "data_folder_out": str(folder / "messages"),
+        "control_folder": str(folder / "control"),
+        "polling_interval": 0.2,
+    }

@@ -1,0 +1,44 @@
+"""Settings of a worker, read once when it starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from scoring.datasets.download import DataStore
+
+from .queue import QueueSettings
+
+
+class WorkerSettings(QueueSettings):
+    """What a worker can be told by environment variables that begin with `BROCA_`."""
+
+    model_dir: Path | None = Field(default=None, description="Folder whose subfolders are the models `local/<folder>`.")
+    data_mirror: Path | None = Field(
+        default=None, description="Folder that holds files of data sets; looked into before anything is downloaded."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where models run; `auto` takes a GPU where one is seen."
+    )
+    lease_s: float = Field(default=60, gt=0, description="Seconds after which a silent worker's runs are taken back.")
+    beat_s: float = Field(default=10, gt=0, description="Seconds between two renewals of a lease, at the most.")
+    poll_s: float = Field(default=5, gt=0, description="Seconds between two looks for work when no bell rings.")
+    backoff_s: float = Field(default=15, ge=0, description="First pause before a failed attempt is repeated; doubles.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts after which a run fails for good.")
+    run_timeout_s: float = Field(default=6 * 3600, gt=0, description="Seconds that one fetch or one scoring may take.")
+
+    @property
+    def home(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data_dir.expanduser().absolute()
+
+    @property
+    def model_cache(self) -> Path:
+        """Where downloaded models lie."""
+        return self.home / "models"
+
+    def data_store(self, *, offline: bool) -> DataStore:
+        """Where data sets lie."""
+        return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline)

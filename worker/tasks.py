@@ -1,0 +1,53 @@
+"""The Celery boundary: a worker whose one task rings the supervisor's bell, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from storage.engine import Database
+
+from .queue import WAKE, make_app
+from .settings import WorkerSettings
+from .supervisor import Supervisor
+
+
+def run_worker(settings: WorkerSettings) -> None:
+    """Work until SIGTERM or SIGINT; runs under way are then handed back without spending an attempt."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    supervisor = Supervisor(settings, Database(settings.resolved_database_url))
+    app = build_app(settings, supervisor)
+    app.Worker(
+        pool="threads",
+        concurrency=1,
+        loglevel="WARNING",
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    ).start()
+
+
+def build_app(settings: WorkerSettings, supervisor: Supervisor) -> Celery:
+    """The Celery app of a worker: the wake task, and the supervisor as a step of the worker's life."""
+    app = make_app(settings)
+
+    def wake(_job_id: str) -> None:
+        supervisor.ring()
+
+    app.task(wake, name=WAKE)
+
+    class SupervisorStep(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Starts the supervisor's thread with the worker and stops it before the worker ends."""
+
+        def start(self, _worker: Any) -> None:
+            supervisor.start()
+
+        def stop(self, _worker: Any) -> None:
+            supervisor.stop()
+
+        terminate = stop
+
+    app.steps["worker"].add(SupervisorStep)
+    return app
