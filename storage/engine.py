@@ -1,0 +1,135 @@
+"""One database and its transactions, alike on SQLite and PostgreSQL. Queries do not belong here.
+
+SQLite: sqlite3's own transaction control is switched off and BEGIN is emitted here, as SQLAlchemy documents it for all
+Python versions. A write begins with BEGIN IMMEDIATE under one lock of this process, because waiting for SQLite's file
+lock is polling and starves threads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from . import schema
+from .columns import dump_json
+
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """A database by its address (`sqlite:///path`, `postgresql://…`); connects when first used."""
+
+    def __init__(self, url: str) -> None:
+        self.url = resolve_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
+        self._writing_engine = self.engine.execution_options(begin_statement="BEGIN IMMEDIATE")
+        self._write_lock: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one state of the database and changes nothing."""
+        with _session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session whose changes are committed at the end of the block, or not at all when it raises."""
+        with self._write_lock, _session(self._writing_engine) as session, session.begin():
+            yield session
+
+    def now(self, session: Session) -> datetime:
+        """The database's own clock."""
+        return now(session)
+
+    def migrate(self) -> None:
+        """Brings the schema up to date; any number of processes may do so at once."""
+        with self._write_lock, self._writing_engine.begin() as connection:
+            schema.upgrade(connection)
+
+    def is_current(self) -> bool:
+        """True when the newest migration has been run here."""
+        with self.engine.connect() as connection:
+            return schema.is_current(connection)
+
+    def dispose(self) -> None:
+        """Closes all connections."""
+        self.engine.dispose()
+
+
+def now(session: Session) -> datetime:
+    """The database's own clock as an aware time in UTC: the only clock that leases are measured by."""
+    if session.get_bind().dialect.name == "sqlite":
+        text = session.execute(sa.select(sa.func.strftime("%Y-%m-%d %H:%M:%f", "now"))).scalar_one()
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    stamp: datetime = session.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+    return stamp.astimezone(UTC)
+
+
+def resolve_url(url: str) -> sa.URL:
+    """The address with the driver that is used here; raises ValueError for other databases."""
+    parsed = sa.make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "postgresql+psycopg"}:
+        raise ValueError(f"database {parsed.drivername!r} is not supported; use sqlite:///path or postgresql://…")
+    if parsed.drivername == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise ValueError("an SQLite database needs a file: sqlite:///path")
+    return parsed
+
+
+def _session(engine: sa.Engine) -> Session:
+    return Session(engine, expire_on_commit=False, autoflush=False, execution_options={"populate_existing": True})
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    return sa.create_engine(
+        url,
+        json_serializer=dump_json,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "options": "-c timezone=UTC"},
+    )
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    Path(url.database or "").expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, json_serializer=dump_json, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Sets the journal mode, patiently: of several processes that open a new file, all but one find it locked."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin_statement", "BEGIN"))

@@ -1,0 +1,68 @@
+"""The error tree of storage. Each class has a stable code that reaches the HTTP problem unchanged.
+
+    StorageError
+    ├── JobNotFound: job_not_found
+    ├── RunNotFound: run_not_found
+    ├── ScoreNotFound: score_not_found
+    ├── ModelUnknown: model_unknown
+    ├── PageTokenInvalid: page_token_invalid
+    └── SortUnknown: sort_unknown
+
+What belongs here: errors about stored facts. A database that cannot be reached is the caller's to report.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StorageError(Exception):
+    """A stored fact that was asked for does not exist, or a question about facts makes no sense.
+
+    `detail` says what was wrong; `hint` says what to do about it.
+    """
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, hint: str | None = None, param: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.param = param
+
+
+class JobNotFound(StorageError):
+    """No job has this id."""
+
+    code = "job_not_found"
+
+
+class RunNotFound(StorageError):
+    """No run has this id."""
+
+    code = "run_not_found"
+
+
+class ScoreNotFound(StorageError):
+    """No score has this id."""
+
+    code = "score_not_found"
+
+
+class ModelUnknown(StorageError):
+    """No model of this id, or not at this revision, has been scored here yet."""
+
+    code = "model_unknown"
+
+
+class PageTokenInvalid(StorageError):
+    """The page token did not come from an earlier page of this list."""
+
+    code = "page_token_invalid"
+
+
+class SortUnknown(StorageError):
+    """The leaderboard has no column of this name to sort by."""
+
+    code = "sort_unknown"

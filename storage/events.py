@@ -1,0 +1,76 @@
+"""What happened to a job, in order: the audit trail and the source of the event stream."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from .tables import EventRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened. `type` is `job.` or `run.` and the new status, or `run.progress`."""
+
+    job_id: str
+    seq: int
+    at: datetime
+    type: str
+    run_id: str | None
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEvent:
+    """An event that has no number yet."""
+
+    job_id: str
+    type: str
+    run_id: str | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def list_events(session: Session, job_id: str, after_seq: int = 0, *, limit: int = 1000) -> tuple[Event, ...]:
+    """The job's events after number `after_seq`, oldest first; empty also when there is no such job."""
+    rows = session.scalars(
+        sa.select(EventRow)
+        .where(EventRow.job_id == job_id, EventRow.seq > after_seq)
+        .order_by(EventRow.seq)
+        .limit(limit)
+    )
+    return tuple(
+        Event(job_id=row.job_id, seq=row.seq, at=row.at, type=row.type, run_id=row.run_id, data=row.data)
+        for row in rows
+    )
+
+
+def append(session: Session, events: Sequence[NewEvent], *, at: datetime) -> None:
+    """Numbers and stores events. The caller holds the locks of the jobs' rows, which keep the numbers gapless."""
+    if not events:
+        return
+    last = _last_numbers(session, {event.job_id for event in events})
+    rows = []
+    for event in events:
+        last[event.job_id] += 1
+        rows.append(
+            {
+                "job_id": event.job_id,
+                "seq": last[event.job_id],
+                "at": at,
+                "type": event.type,
+                "run_id": event.run_id,
+                "data": event.data,
+            }
+        )
+    session.execute(sa.insert(EventRow), rows)
+
+
+def _last_numbers(session: Session, job_ids: set[str]) -> defaultdict[str, int]:
+    query = sa.select(EventRow.job_id, sa.func.max(EventRow.seq)).where(EventRow.job_id.in_(job_ids))
+    return defaultdict(int, ((job_id, seq) for job_id, seq in session.execute(query.group_by(EventRow.job_id))))

@@ -1,0 +1,233 @@
+"""The leaderboard: a read model over scores and runs that nothing else is decided by.
+
+A column shows `normalised` where every shown row of it has a ceiling, else `raw`. A missing cell says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from scoring.types import Interval
+
+from . import models
+from .columns import dump_json
+from .errors import SortUnknown
+from .states import RunStatus
+from .tables import ModelRow, RunRow, ScoreRow
+
+AVERAGE = "average"
+"""The key that sorts by the mean over the shown benchmarks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One benchmark and what its cells show."""
+
+    key: str
+    normalised: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A value with its interval in the column's unit, or None and the code that says why (`missing`)."""
+
+    value: float | None
+    interval: Interval | None = None
+    score_id: str | None = None
+    raw: float | None = None
+    normalised: float | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A model, or with `all_rows` one of its revisions, dtypes and option sets. `revision` is the newest score's."""
+
+    rank: int | None
+    model_id: str
+    revision: str
+    dtype: str
+    options: dict[str, Any]
+    scored_at: datetime
+    model: models.Model | None
+    average: float | None
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """Rows in the order asked for; ranks count from the greatest value, and equal values share one."""
+
+    protocol: str
+    sort: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+
+
+def query(
+    session: Session,
+    *,
+    protocol: str,
+    benchmarks: tuple[str, ...] | None = None,
+    family: str | None = None,
+    include_synthetic: bool = False,
+    sort: str = AVERAGE,
+    descending: bool = True,
+    all_rows: bool = False,
+) -> Leaderboard:
+    """The newest score with default options of each model on each benchmark; raises SortUnknown.
+
+    Only scores of the newest version of a benchmark are shown beside one another.
+    """
+    scores = session.scalars(_scores_query(protocol, benchmarks, family, include_synthetic, all_rows)).all()
+    shown = benchmarks if benchmarks is not None else tuple(sorted({score.benchmark for score in scores}))
+    if sort != AVERAGE and sort not in shown:
+        raise SortUnknown(
+            "the leaderboard has no such column", hint=f"sort by {', '.join([AVERAGE, *shown])}", param="sort"
+        )
+    columns = tuple(_column(name, [score for score in scores if score.benchmark == name]) for name in shown)
+    why = _missing_codes(session, protocol, {score.model_id for score in scores})
+    known = models.revisions(session, {score.model_id for score in scores})
+    rows = [_row(group, columns, why, known) for group in _group(scores, all_rows)]
+    return Leaderboard(protocol=protocol, sort=sort, columns=columns, rows=_ranked(rows, sort, descending))
+
+
+def _scores_query(
+    protocol: str, benchmarks: Sequence[str] | None, family: str | None, include_synthetic: bool, all_rows: bool
+) -> sa.Select[ScoreRow]:
+    conditions = [ScoreRow.protocol == protocol, ScoreRow.superseded_by.is_(None)]
+    if benchmarks is not None:
+        conditions.append(ScoreRow.benchmark.in_(benchmarks))
+    if not include_synthetic:
+        conditions.append(ScoreRow.synthetic.is_(False))
+    if family is not None:
+        conditions.append(ScoreRow.model_id.in_(sa.select(ModelRow.id).where(ModelRow.family == family)))
+    group: list[Any] = [ScoreRow.benchmark, ScoreRow.model_id]
+    if all_rows:
+        group += [ScoreRow.revision, ScoreRow.dtype, sa.cast(ScoreRow.options, sa.Text)]
+    else:
+        conditions.append(ScoreRow.default_options.is_(True))
+    newest_first = (ScoreRow.created_at.desc(), ScoreRow.id.desc())
+    newest_version = sa.func.max(ScoreRow.benchmark_version).over(partition_by=ScoreRow.benchmark)
+    place = sa.func.row_number().over(partition_by=group, order_by=(ScoreRow.benchmark_version.desc(), *newest_first))
+    chosen = sa.select(
+        ScoreRow.id, ScoreRow.benchmark_version, newest_version.label("newest_version"), place.label("place")
+    )
+    ranked = chosen.where(*conditions).subquery()
+    return (
+        sa.select(ScoreRow)
+        .join(ranked, ranked.c.id == ScoreRow.id)
+        .where(ranked.c.place == 1, ranked.c.benchmark_version == ranked.c.newest_version)
+        .order_by(*newest_first)
+    )
+
+
+def _column(name: str, scores: Sequence[ScoreRow]) -> Column:
+    return Column(key=name, normalised=bool(scores) and all(score.normalised is not None for score in scores))
+
+
+def _missing_codes(session: Session, protocol: str, model_ids: set[str]) -> Mapping[tuple[str, str], str]:
+    """For each model and benchmark what became of the newest run with default options, where it left no score."""
+    place = sa.func.row_number().over(
+        partition_by=(RunRow.model_id, RunRow.benchmark), order_by=(RunRow.created_at.desc(), RunRow.id.desc())
+    )
+    newest = (
+        sa.select(RunRow.model_id, RunRow.benchmark, RunRow.status, RunRow.error, place.label("place"))
+        .where(RunRow.protocol == protocol, RunRow.model_id.in_(model_ids))
+        .where(sa.cast(RunRow.options, sa.Text) == "{}", RunRow.status != RunStatus.SUCCEEDED)
+        .subquery()
+    )
+    codes = {}
+    for row in session.execute(sa.select(newest).where(newest.c.place == 1)):
+        failed = row.status is RunStatus.FAILED and row.error is not None
+        codes[row.model_id, row.benchmark] = row.error["code"] if failed else row.status.value
+    return codes
+
+
+def _group(scores: Sequence[ScoreRow], all_rows: bool) -> list[list[ScoreRow]]:
+    groups: dict[tuple[str, ...], list[ScoreRow]] = {}
+    for score in scores:
+        variant = (score.revision, score.dtype, dump_json(score.options)) if all_rows else ()
+        groups.setdefault((score.model_id, *variant), []).append(score)
+    return list(groups.values())
+
+
+def _row(
+    group: Sequence[ScoreRow],
+    columns: Sequence[Column],
+    why: Mapping[tuple[str, str], str],
+    known: Mapping[tuple[str, str], models.Model],
+) -> Row:
+    newest = group[0]
+    by_benchmark = {score.benchmark: score for score in group}
+    cells = {}
+    for column in columns:
+        missing = why.get((newest.model_id, column.key), "never_run")
+        cells[column.key] = _cell(by_benchmark.get(column.key), column, missing)
+    values = [cell.value for cell in cells.values() if cell.value is not None]
+    return Row(
+        rank=None,
+        model_id=newest.model_id,
+        revision=newest.revision,
+        dtype=newest.dtype,
+        options=newest.options,
+        scored_at=newest.created_at,
+        model=known.get((newest.model_id, newest.revision)),
+        average=sum(values) / len(values) if len(values) == len(cells) else None,
+        cells=cells,
+    )
+
+
+def _cell(score: ScoreRow | None, column: Column, missing: str) -> Cell:
+    if score is None:
+        return Cell(value=None, missing=missing)
+    scale = score.ceiling if column.normalised and score.ceiling is not None else 1.0
+    return Cell(
+        value=score.normalised if column.normalised else score.raw,
+        interval=None if score.interval is None else _scaled(Interval(**score.interval), scale),
+        score_id=score.id,
+        raw=score.raw,
+        normalised=score.normalised,
+    )
+
+
+def _scaled(interval: Interval, ceiling: float) -> Interval:
+    return Interval(
+        level=interval.level,
+        low=interval.low / ceiling,
+        high=interval.high / ceiling,
+        method=interval.method,
+        n=interval.n,
+        seed=interval.seed,
+    )
+
+
+def _ranked(rows: Sequence[Row], sort: str, descending: bool) -> tuple[Row, ...]:
+    """The rows with their ranks, in order; those without a value come last, whichever way the rest is sorted."""
+    valued = [(row, value) for row in rows if (value := _sort_value(row, sort)) is not None]
+    others = sorted((row for row in rows if _sort_value(row, sort) is None), key=_name)
+    greatest_first = sorted((value for _, value in valued), reverse=True)
+    ranks: dict[float, int] = {}
+    for position, value in enumerate(greatest_first, start=1):
+        ranks.setdefault(value, position)
+    valued.sort(key=lambda pair: _name(pair[0]))
+    valued.sort(key=lambda pair: pair[1], reverse=descending)
+    return (*(_with_rank(row, ranks[value]) for row, value in valued), *others)
+
+
+def _sort_value(row: Row, sort: str) -> float | None:
+    return row.average if sort == AVERAGE else row.cells[sort].value
+
+
+def _name(row: Row) -> tuple[str, ...]:
+    return (row.model_id, row.revision, row.dtype, dump_json(row.options))
+
+
+def _with_rank(row: Row, rank: int) -> Row:
+    return Row(**{**vars(row), "rank": rank})

@@ -1,0 +1,102 @@
+"""How a change of runs reaches the jobs that want them, and the order of locks that keeps this free of deadlocks.
+
+Every transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their
+ids. SQLite has one writer at a time and ignores row locks.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from . import events
+from .states import LIVE_JOBS, TERMINAL_JOBS, JobStatus, RunStatus, job_status
+from .tables import JobRow, JobRunRow, RunRow
+
+
+def lock_runs(session: Session, *conditions: sa.ColumnElement[bool], skip_locked: bool = False) -> Sequence[RunRow]:
+    """The rows of runs under these conditions, locked until the transaction ends."""
+    query = sa.select(RunRow).where(*conditions).order_by(RunRow.request_key, RunRow.id)
+    return session.scalars(query.with_for_update(key_share=True, skip_locked=skip_locked)).all()
+
+
+def lock_live_jobs(session: Session, run_ids: Collection[str]) -> Sequence[JobRow]:
+    """The rows of unfinished jobs that want any of these runs, locked until the transaction ends."""
+    wanting = sa.select(JobRunRow.job_id).where(JobRunRow.run_id.in_(run_ids))
+    query = sa.select(JobRow).where(JobRow.id.in_(wanting), JobRow.status.in_(LIVE_JOBS)).order_by(JobRow.id)
+    return session.scalars(query.with_for_update(key_share=True)).all()
+
+
+def announce(
+    session: Session, run_ids: Sequence[str], kind: str, *, at: datetime, data: Mapping[str, Any] | None = None
+) -> None:
+    """Writes the event `run.<kind>` into every unfinished job that wants these runs, and renews the jobs' statuses.
+
+    The caller has locked and changed the rows of the runs in this transaction.
+    """
+    jobs = lock_live_jobs(session, run_ids)
+    runs_by_job = _runs_by_job(session, [job.id for job in jobs])
+    for job in jobs:
+        runs = runs_by_job[job.id]
+        news = [
+            events.NewEvent(
+                job_id=job.id,
+                type=f"run.{kind}",
+                run_id=run.id,
+                data={"benchmark": run.benchmark, "attempt": run.attempt, **(data or {})},
+            )
+            for run in runs
+            if run.id in run_ids
+        ]
+        events.append(session, news + _follow(session, job, [run.status for run in runs], at=at), at=at)
+
+
+def renew_jobs(session: Session, run_id: str, *, at: datetime) -> None:
+    """Recomputes the status of every unfinished job that wants this run and writes an event where it changes."""
+    jobs = lock_live_jobs(session, [run_id])
+    runs_by_job = _runs_by_job(session, [job.id for job in jobs])
+    for job in jobs:
+        statuses = [run.status for run in runs_by_job[job.id]]
+        events.append(session, _follow(session, job, statuses, at=at), at=at)
+
+
+def change_job(
+    session: Session, job_id: str, status: JobStatus, *, at: datetime, started_at: datetime | None
+) -> events.NewEvent:
+    """Gives a job, whose row is locked, its new status; the event to append says so."""
+    values: dict[str, Any] = {"status": status}
+    if status is JobStatus.RUNNING and started_at is None:
+        values["started_at"] = at
+    if status in TERMINAL_JOBS:
+        values["finished_at"] = at
+    session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(**values), execution_options=NO_SYNC)
+    return events.NewEvent(job_id=job_id, type=f"job.{status}", data={"status": status.value})
+
+
+NO_SYNC = {"synchronize_session": False}
+"""Execution options of updates: nothing is read from the session's memory, so none of it has to be kept in step."""
+
+
+def _follow(session: Session, job: JobRow, runs: Sequence[RunStatus], *, at: datetime) -> list[events.NewEvent]:
+    status = job_status(job.status, runs)
+    if status is job.status:
+        return []
+    return [change_job(session, job.id, status, at=at, started_at=job.started_at)]
+
+
+def _runs_by_job(session: Session, job_ids: Sequence[str]) -> Mapping[str, list[sa.Row[str, str, RunStatus, str, int]]]:
+    query = (
+        sa.select(JobRunRow.job_id, RunRow.id, RunRow.status, RunRow.benchmark, RunRow.attempt)
+        .join(RunRow, RunRow.id == JobRunRow.run_id)
+        .where(JobRunRow.job_id.in_(job_ids))
+        .order_by(JobRunRow.job_id, JobRunRow.position)
+    )
+    by_job: dict[str, list[sa.Row[str, str, RunStatus, str, int]]] = defaultdict(list)
+    for row in session.execute(query):
+        by_job[row.job_id].append(row)
+    return by_job

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from storage import schema
+from storage.engine import Database
+from storage.tables import Base
+
+Open = Callable[[str], Database]
+ROOT = Path(__file__).parents[2]
+
+
+def differences(database: Database) -> list[object]:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, Base.metadata))
+
+
+def test_migrated_schema_equals_the_tables(database: Database) -> None:
+    assert differences(database) == []
+
+
+def test_constraints_and_partial_indexes_equal_those_of_the_tables(database: Database) -> None:
+    migrated_text = _schema_text(database)
+    with database.engine.begin() as connection:
+        command.downgrade(schema.configuration(connection), "base")
+    Base.metadata.create_all(database.engine)
+    assert migrated_text == _schema_text(database)
+
+
+def _schema_text(database: Database) -> list[str]:
+    inspector = sa.inspect(database.engine)
+    lines = []
+    for table in Base.metadata.tables:
+        for index in inspector.get_indexes(table):
+            where = index["dialect_options"].get(f"{database.engine.dialect.name}_where")
+            lines.append(f"{index['name']} {index['column_names']} {index['unique']} {where}")
+        lines += [str(check["name"]) for check in inspector.get_check_constraints(table)]
+        lines += [f"{key['name']} {sorted(key['options'].items())}" for key in inspector.get_foreign_keys(table)]
+    return sorted(lines)
+
+
+def test_migrations_go_up_down_and_up_again(empty_database_url: str, open_database: Open) -> None:
+    database = open_database(empty_database_url)
+    assert not database.is_current()
+    database.migrate()
+    assert database.is_current()
+    with database.engine.begin() as connection:
+        command.downgrade(schema.configuration(connection), "base")
+    assert sa.inspect(database.engine).get_table_names() == ["alembic_version"]
+    assert not database.is_current()
+    database.migrate()
+    assert database.is_current()
+    assert differences(database) == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    database.migrate()
+    assert database.is_current()
+
+
+def test_four_processes_migrate_at_once(empty_database_url: str, open_database: Open) -> None:
+    code = "import sys; from storage.engine import Database; Database(sys.argv[1]).migrate()"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, empty_database_url], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], errors
+    assert open_database(empty_database_url).is_current()
+
+
+def test_a_failed_migration_leaves_nothing_behind(
+    empty_database_url: str, open_database: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(empty_database_url)
+
+    def break_down(connection: sa.Connection) -> None:
+        command.upgrade(schema.configuration(connection), "head")
+        raise OSError("the power fails")
+
+    monkeypatch.setattr(schema, "upgrade", break_down)
+    with pytest.raises(OSError, match="power"):
+        database.migrate()
+    assert sa.inspect(database.engine).get_table_names() == []
