@@ -60,7 +60,8 @@ def cancel(session: Session, job_id: str) -> Job:
         raise not_found()
     if row.status not in TERMINAL_JOBS:
         at = now(session)
-        unwanted = [run_id for run_id in live_runs if run_id not in _wanted_by_others(session, live_runs, job_id)]
+        wanted = _wanted_by_others(session, live_runs, job_id)
+        unwanted = [run_id for run_id in live_runs if run_id not in wanted]
         values = {"status": RunStatus.CANCELLED, "finished_at": at, **FREE}
         session.execute(
             sa.update(RunRow).where(RunRow.id.in_(unwanted)).values(**values), execution_options=transitions.NO_SYNC

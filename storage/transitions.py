@@ -39,8 +39,8 @@ def announce(
 
     The caller has locked and changed the rows of the runs in this transaction.
     """
-    jobs = lock_live_jobs(session, run_ids)
-    runs_by_job = _runs_by_job(session, [job.id for job in jobs])
+    jobs = lock_live_jobs(session, run_ids) if run_ids else []
+    runs_by_job = _runs_by_job(session, [job.id for job in jobs]) if jobs else {}
     for job in jobs:
         runs = runs_by_job[job.id]
         news = [
