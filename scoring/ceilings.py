@@ -17,7 +17,7 @@ def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceil
     if usable.sum() < 3:
         return Ceiling.none("fewer than three items have two participants")
     noise = float(np.mean(sd[usable] ** 2 / n[usable]))
-    reliability = 1 - noise / float(np.var(means[usable], ddof=1))
-    if reliability <= 0:
+    variance = float(np.var(means[usable], ddof=1))
+    if variance <= noise:
         return Ceiling.none("the means vary no more than noise alone would make them")
-    return Ceiling(value=float(np.sqrt(reliability)), method=CeilingMethod.FROM_ITEM_VARIANCE)
+    return Ceiling(value=float(np.sqrt(1 - noise / variance)), method=CeilingMethod.FROM_ITEM_VARIANCE)

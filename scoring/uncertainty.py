@@ -20,14 +20,18 @@ def jackknife_correlation(
 
     `statistic` takes a boolean mask of rows, (n_rows,), and gives r over them. With z = atanh(r), the pseudo-values
     n z − (n − 1) z₍₋ᵢ₎ have the mean and standard error from which the interval is made, and tanh brings it back.
-    For few clusters t on pseudo-values keeps its coverage where a percentile bootstrap does not. None below 5.
+    For few clusters t on pseudo-values keeps its coverage where a percentile bootstrap does not. None below 5, and where r is ±1
+    and has no z.
     """
     cluster_of_row = np.asarray(clusters)
     names = list(dict.fromkeys(clusters))
     if len(names) < MINIMUM_CLUSTERS:
         return None
-    z_all = np.arctanh(statistic(np.ones(len(cluster_of_row), dtype=bool)))
-    z_without = np.arctanh([statistic(cluster_of_row != name) for name in names])
+    r_all = statistic(np.ones(len(cluster_of_row), dtype=bool))
+    r_without = np.array([statistic(cluster_of_row != name) for name in names])
+    if max(abs(r_all), *abs(r_without)) >= 1:
+        return None
+    z_all, z_without = np.arctanh(r_all), np.arctanh(r_without)
     pseudo = len(names) * z_all - (len(names) - 1) * z_without
     half = scipy.stats.t.ppf((1 + level) / 2, len(names) - 1) * pseudo.std(ddof=1) / np.sqrt(len(names))
     low, high = np.tanh([pseudo.mean() - half, pseudo.mean() + half])

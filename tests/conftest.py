@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from scoring.benchmarks.base import benchmark_named
+from scoring.datasets.download import DataStore
+from scoring.datasets.manifest import dataset_named
 from storage.engine import Database
 from tests.servers import Postgres, Redis, postgres_server, redis_server
 
@@ -116,3 +120,36 @@ def open_database() -> Iterator[Callable[[str], Database]]:
 def database(database_url: str, open_database: Callable[[str], Database]) -> Database:
     """A fresh migrated database, once on SQLite and once on PostgreSQL."""
     return open_database(database_url)
+
+
+@pytest.fixture(scope="session")
+def data_mirror() -> Path:
+    """The folder with files of real data sets; a test that needs it is skipped where there is none."""
+    mirror = os.environ.get("BROCA_DATA_MIRROR")
+    if not mirror:
+        pytest.skip("BROCA_DATA_MIRROR is not set: there is no real data here")
+    return Path(mirror)
+
+
+@pytest.fixture(scope="session")
+def model_dir() -> Path:
+    """The folder with real small models; a test that needs it is skipped where there is none."""
+    folder = os.environ.get("BROCA_MODEL_DIR")
+    if not folder:
+        pytest.skip("BROCA_MODEL_DIR is not set: there are no real models here")
+    return Path(folder)
+
+
+@pytest.fixture
+def data_store(tmp_path: Path) -> Callable[[str], DataStore]:
+    """Gives the data of a benchmark without a download; skips where a mirror would have to hold it and does not."""
+    mirror = os.environ.get("BROCA_DATA_MIRROR")
+    store = DataStore(cache=tmp_path / "datasets", mirror=Path(mirror) if mirror else None, offline=True)
+
+    def for_benchmark(name: str) -> DataStore:
+        benchmark = benchmark_named(name)
+        if not benchmark.synthetic and not store.is_ready(dataset_named(benchmark.dataset)):
+            pytest.skip(f"the files of {benchmark.dataset} are not here; BROCA_DATA_MIRROR may name a folder with them")
+        return store
+
+    return for_benchmark

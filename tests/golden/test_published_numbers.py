@@ -1,0 +1,92 @@
+"""Numbers that were computed independently on the same real data and models, to the tolerances they came with.
+
+They need the real files: BROCA_DATA_MIRROR for the data sets, BROCA_MODEL_DIR for the three stories260K models.
+"""
+
+import numpy as np
+import pytest
+
+from scoring.benchmarks.base import benchmark_named
+from scoring.evaluate import score
+from scoring.metrics.linear_predictivity import predict_recording
+from scoring.subjects.language_model import LanguageModel
+
+MODELS = ("stories260K", "stories260K-instruct", "stories260K-noinstruct")
+
+
+@pytest.fixture
+def model(request, model_dir):
+    return LanguageModel.from_folder(model_dir / request.param, identifier=request.param)
+
+
+@pytest.mark.parametrize(
+    ("model", "published", "realigned"),
+    [(MODELS[0], 0.373, 0.313), (MODELS[1], 0.375, 0.311), (MODELS[2], 0.359, 0.299)],
+    indirect=["model"],
+)
+def test_reading_correlations(model, published, realigned, data_store):
+    found = score(model, "futrell2018", data=data_store("futrell2018"))
+    assert found.measures["pearson_published_sum"] == pytest.approx(published, abs=0.005)
+    assert found.measures["pearson_realigned_sum"] == pytest.approx(realigned, abs=0.005)
+    assert found.measures["pearson_published_word_length"] == pytest.approx(0.321, abs=0.001)
+    assert found.measures["pearson_realigned_word_length"] == pytest.approx(0.253, abs=0.001)
+    assert found.raw == found.measures["pearson_realigned_sum"]
+    assert found.word_probability == "sum"
+    assert found.n.stimuli == 10_246
+    assert found.interval.low < found.raw < found.interval.high
+
+
+@pytest.mark.parametrize("model", MODELS[:1], indirect=True)
+def test_mean_surprisal(model, data_store):
+    found = score(model, "futrell2018", data=data_store("futrell2018"))
+    assert found.measures["surprisal_bits_mean"] == pytest.approx(14.03, abs=0.01)
+    assert found.measures["n_without_surprisal"] == 0
+
+
+CURVE = {
+    "block.0": (0.065, 0.071),
+    "block.1": (0.065, 0.108),
+    "block.2": (0.080, 0.111),
+    "block.3": (0.094, 0.116),
+    "final_norm": (0.108, 0.132),
+}
+NESTED = {MODELS[0]: (0.105, 0.132, 0.118), MODELS[1]: (0.064, 0.126, 0.095), MODELS[2]: (0.112, 0.078, 0.095)}
+
+
+@pytest.mark.parametrize("model", MODELS, indirect=True)
+def test_nested_choice_and_layer_curve(model, data_store):
+    found = score(model, "pereira2018-example", data=data_store("pereira2018-example"))
+    first, second, raw = NESTED[model.identifier]
+    assert [part.name for part in found.parts] == ["384sentences", "243sentences"]
+    assert found.parts[0].raw == pytest.approx(first, abs=0.01)
+    assert found.parts[1].raw == pytest.approx(second, abs=0.01)
+    assert found.raw == pytest.approx(raw, abs=0.01)
+    points = {point.name: point for point in found.layers}
+    assert (points["embed"].raw, points["embed"].reason) == (None, "undefined")
+    assert len(found.layer.selected) == 16
+    if model.identifier == "stories260K":
+        for name, expected in CURVE.items():
+            assert [part.raw for part in points[name].parts] == pytest.approx(expected, abs=0.005)
+
+
+def test_static_word_vectors(data_mirror, data_store):
+    """The fit called on given features: GloVe averages of the same sentences."""
+    vectors = data_mirror / "pereira2018_example" / "glove300.npy"
+    if not vectors.is_file():
+        pytest.skip(f"{vectors.name} is not in the mirror")
+    experiment = benchmark_named("pereira2018-example").experiment(data_store("pereira2018-example"))
+    features = np.load(vectors, allow_pickle=False)
+    outcome = predict_recording(
+        {"glove": features}, experiment.measured, experiment.stimuli.groups, n_folds=8, layer_rule="given"
+    )
+    assert [part.raw for part in outcome.parts] == pytest.approx([0.136, 0.107], abs=0.005)
+
+
+def test_untrained_twins_stay_low_in_every_layer(model_dir, data_store):
+    store = data_store("pereira2018-example")
+    curves = []
+    for seed in range(5):
+        twin = LanguageModel.untrained(model_dir / "stories260K", identifier=f"seed {seed}", seed=seed)
+        curves.append([point.raw for point in score(twin, "pereira2018-example", data=store).layers[1:]])
+    assert np.mean(curves, axis=0).max() < 0.06
+    assert np.max(curves) < 0.09

@@ -1,0 +1,171 @@
+"""Files of data sets: where they are looked for, how they are checked, what a loader refuses."""
+
+import http.server
+import threading
+from dataclasses import replace
+from functools import partial
+from hashlib import sha256
+
+import numpy as np
+import pytest
+
+from scoring.datasets import natural_stories
+from scoring.datasets.download import DataStore
+from scoring.datasets.manifest import DataFile, Dataset, dataset_named, datasets
+from scoring.datasets.natural_stories import shift_back
+from scoring.errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, DataMissing
+from scoring.registry import Shelf, load, names
+
+CONTENT = b"word\tzone\titem\n'Admiral\t1\t1\n"
+
+
+def a_dataset(public=None, content=CONTENT):
+    file = DataFile(
+        name="words.tsv",
+        public=public,
+        mirror="corpus/words.tsv",
+        sha256=sha256(content).hexdigest(),
+        n_bytes=len(content),
+        alignment=None,
+    )
+    return Dataset(name="corpus", title="A corpus", licence="CC0", citation="(2026)", files=(file,))
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    (tmp_path / "mirror" / "corpus").mkdir(parents=True)
+    (tmp_path / "mirror" / "corpus" / "words.tsv").write_bytes(CONTENT)
+    return tmp_path / "mirror"
+
+
+@pytest.fixture
+def public(mirror):
+    """A real web server on loopback that holds the files of the mirror."""
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(mirror))
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_the_mirror_comes_first_and_nothing_is_written_there(mirror, tmp_path):
+    store = DataStore(cache=tmp_path / "cache", mirror=mirror)
+    dataset = a_dataset()
+    assert store.is_ready(dataset)
+    assert store.path(dataset, dataset.files[0]) == mirror / "corpus" / "words.tsv"
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_public_file_is_fetched_once_and_kept(public, tmp_path, mirror):
+    store = DataStore(cache=tmp_path / "cache")
+    dataset = a_dataset(public=f"{public}/corpus/words.tsv")
+    path = store.path(dataset, dataset.files[0])
+    assert path.read_bytes() == CONTENT
+    (mirror / "corpus" / "words.tsv").unlink()
+    assert store.path(dataset, dataset.files[0]) == path
+
+
+def test_a_changed_public_file_is_refused(public, tmp_path):
+    dataset = a_dataset(public=f"{public}/corpus/words.tsv", content=b"another corpus")
+    with pytest.raises(DataChecksumMismatch, match="does not hold the file"):
+        DataStore(cache=tmp_path / "cache").path(dataset, dataset.files[0])
+
+
+def test_a_changed_file_in_the_mirror_is_refused(mirror, tmp_path):
+    dataset = a_dataset(content=b"another corpus")
+    with pytest.raises(DataChecksumMismatch, match=r"words\.tsv has sha256"):
+        DataStore(cache=tmp_path / "cache", mirror=mirror).path(dataset, dataset.files[0])
+
+
+def test_a_missing_file_says_where_it_could_be(public, tmp_path):
+    store = DataStore(cache=tmp_path / "cache")
+    cases = {
+        "has no public address": (store, a_dataset()),
+        "could not be fetched": (store, a_dataset(public=f"{public}/nothing.tsv")),
+        "is not on this machine": (replace(store, offline=True), a_dataset(public=f"{public}/corpus/words.tsv")),
+    }
+    for message, (where, dataset) in cases.items():
+        with pytest.raises(DataMissing, match=message) as caught:
+            where.path(dataset, dataset.files[0])
+        assert "BROCA_DATA_MIRROR" in caught.value.hint
+
+
+def test_every_data_set_of_the_manifest_has_a_loader_a_licence_and_known_files():
+    for name, dataset in datasets().items():
+        assert name in names(Shelf.DATASETS)
+        assert dataset.licence
+        assert len(dataset.sha256) == 64
+        assert all(len(file.sha256) == 64 and file.n_bytes > 0 for file in dataset.files)
+    assert dataset_named("natural-stories").is_public
+    assert not dataset_named("pereira2018-example").is_public
+
+
+def test_unknown_names_get_the_nearest_ones():
+    with pytest.raises(BenchmarkUnknown) as caught:
+        load(Shelf.BENCHMARKS, "futrel2018", error=BenchmarkUnknown)
+    assert caught.value.hint == "did you mean futrell2018?"
+    with pytest.raises(DataMissing):
+        dataset_named("natural_storys")
+
+
+def test_times_are_shifted_back_within_stories_only():
+    shifted = shift_back(np.array([1.0, 2, 3, 4, 5]), ["a", "a", "a", "b", "b"])
+    np.testing.assert_array_equal(shifted, [np.nan, 1, 2, np.nan, 4])
+
+
+def write_table(path, rows):
+    lines = ["\t".join(rows[0]), *("\t".join(map(str, row.values())) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+def natural_stories_store(tmp_path, monkeypatch, *, alignment, timing_word="b"):
+    """A two-story corpus in the format of the real one, with a manifest entry of its own."""
+    words = [("a", 1, 1), ("b", 2, 1), ('"c', 1, 2), ("d.", 2, 2), ("e", 3, 2)]
+    rows = [{"word": word, "zone": zone, "item": item} for word, zone, item in words]
+    times = [
+        {
+            **row,
+            "word": timing_word if row["word"] == "b" else row["word"],
+            "nItem": 50,
+            "meanItemRT": 300 + 10 * index,
+            "sdItemRT": 20,
+            "gmeanItemRT": 1,
+            "gsdItemRT": 1,
+        }
+        for index, row in enumerate(rows)
+    ]
+    write_table(tmp_path / "words.tok.tsv", rows)
+    write_table(tmp_path / "processed_wordinfo.tsv", times[::-1])
+    files = tuple(
+        DataFile(
+            name=name,
+            public=None,
+            mirror=name,
+            sha256=sha256((tmp_path / name).read_bytes()).hexdigest(),
+            n_bytes=1,
+            alignment=alignment if name.startswith("processed") else None,
+        )
+        for name in ("words.tok.tsv", "processed_wordinfo.tsv")
+    )
+    corpus = Dataset(name="natural-stories", title="t", licence="l", citation="c", files=files)
+    monkeypatch.setattr(natural_stories, "dataset_named", lambda name: corpus)
+    return DataStore(cache=tmp_path / "cache", mirror=tmp_path)
+
+
+def test_only_a_file_of_the_original_alignment_is_realigned(tmp_path, monkeypatch):
+    original = natural_stories.load(natural_stories_store(tmp_path, monkeypatch, alignment="original"))
+    np.testing.assert_array_equal(original.measured.published, [300, 310, 320, 330, 340])
+    np.testing.assert_array_equal(original.measured.realigned, [np.nan, 300, np.nan, 320, 330])
+    assert original.stimuli.texts == ("a", "b", '"c', "d.", "e")
+    assert original.stimuli.passages[1].text == '"c d. e'
+    corrected = natural_stories.load(natural_stories_store(tmp_path, monkeypatch, alignment="corrected"))
+    np.testing.assert_array_equal(corrected.measured.realigned, corrected.measured.published)
+
+
+def test_words_and_times_that_disagree_are_refused(tmp_path, monkeypatch):
+    store = natural_stories_store(tmp_path, monkeypatch, alignment="original", timing_word="x")
+    with pytest.raises(DataMalformed, match="no reading time for word 'b' at story 1, zone 2"):
+        natural_stories.load(store)

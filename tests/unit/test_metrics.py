@@ -1,0 +1,201 @@
+"""Correlations and their undefined cases, pooling, layer choice, reading times, ceilings, intervals."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from scoring.ceilings import from_item_variance
+from scoring.errors import DataMalformed, NumericalFailure
+from scoring.metrics.correlation import constant_columns, pearson, pearson_columns
+from scoring.metrics.linear_predictivity import pooled, predict_recording
+from scoring.metrics.reading_times import correlate_reading_times
+from scoring.regression.folds import grouped_folds, refuse_text_in_two_groups
+from scoring.types import Passage, ReadingTimes, Recording, Responses, Stimuli
+from scoring.uncertainty import jackknife_correlation
+
+RNG = np.random.default_rng(0)
+
+
+def test_pearson_of_columns_equals_scipy():
+    Y, P = RNG.standard_normal((30, 4)), RNG.standard_normal((30, 4))
+    expected = [scipy.stats.pearsonr(Y[:, unit], P[:, unit]).statistic for unit in range(4)]
+    np.testing.assert_allclose(pearson_columns(Y, P, Y), expected, atol=1e-12)
+
+
+def test_a_constant_response_is_nan_and_a_constant_prediction_zero():
+    Y, P = RNG.standard_normal((20, 3)), RNG.standard_normal((20, 3))
+    Y_train = RNG.standard_normal((50, 3))
+    Y[:, 0] = 1.0
+    P[:, 1] = 4.0
+    r = pearson_columns(Y, P, Y_train)
+    assert np.isnan(r[0])
+    assert r[1] == 0.0
+    assert abs(r[2]) > 0
+    assert constant_columns(P, Y_train).tolist() == [False, True, False]
+
+
+def test_pearson_leaves_out_what_is_missing():
+    x, y = np.array([1.0, 2, np.nan, 4, 5]), np.array([2.0, 1, 7, np.nan, 6])
+    assert pearson(x, y) == pytest.approx(scipy.stats.pearsonr([1, 2, 5], [2, 1, 6]).statistic)
+
+
+def test_folds_keep_groups_whole_and_in_order_of_appearance():
+    groups = [f"g{index // 5}" for index in range(60)]
+    folds = grouped_folds(groups, 4)
+    assert sorted({groups[row] for row in folds[0]}) == ["g0", "g1", "g2"]
+    assert sorted(np.concatenate(folds).tolist()) == list(range(60))
+
+
+def test_too_few_groups_or_rows_are_refused():
+    with pytest.raises(DataMalformed, match="2 groups cannot make 4 folds"):
+        grouped_folds(["a"] * 30 + ["b"] * 30, 4)
+    with pytest.raises(DataMalformed, match="has 2 test rows"):
+        grouped_folds(["a"] * 30 + ["b"] * 2, 2)
+
+
+def test_one_text_in_two_groups_is_refused():
+    with pytest.raises(DataMalformed, match=r"'Same\.' stands in the groups 'a' and 'b'"):
+        refuse_text_in_two_groups(["Same.", "Other.", "Same."], ["a", "a", "b"])
+
+
+def test_pooling_is_median_over_units_then_mean_over_folds_then_participants():
+    r = np.array([[0.1, 0.2, 0.9, 0.5, 0.7], [0.3, np.nan, 0.1, 0.0, 0.2]])
+    expected = np.mean([np.mean([0.2, 0.2]), np.mean([0.6, 0.1])])
+    assert pooled(r, ("a", "a", "a", "b", "b")) == pytest.approx(expected)
+
+
+def test_a_participant_without_any_unit_in_a_fold_is_a_failure():
+    with pytest.raises(NumericalFailure, match="participant b"):
+        pooled(np.array([[0.1, np.nan]]), ("a", "b"))
+
+
+def a_recording(values):
+    return Recording(values=values, participants=("p",) * values.shape[1], parts={"all": np.arange(len(values))})
+
+
+def test_the_planted_layer_is_chosen_and_a_constant_one_is_undefined():
+    X = RNG.standard_normal((80, 10)).astype(np.float32)
+    layers = {
+        "embed": np.ones((80, 10), np.float32),
+        "noise": RNG.standard_normal((80, 10)).astype(np.float32),
+        "planted": X,
+    }
+    Y = X @ RNG.standard_normal((10, 6)) + 0.1 * RNG.standard_normal((80, 6))
+    outcome = predict_recording(
+        layers, a_recording(Y), [f"g{row // 5}" for row in range(80)], n_folds=4, layer_rule="rule"
+    )
+    assert outcome.layer.selected == ("planted",) * 4
+    assert outcome.raw > 0.95
+    assert (outcome.layers[0].name, outcome.layers[0].reason) == ("embed", "undefined")
+    assert outcome.layer.optimistic.name == "planted"
+    assert [point.depth for point in outcome.layers] == [0, 0.5, 1]
+
+
+def test_a_shuffled_recording_scores_near_zero():
+    """On average over shufflings: the units share ten dimensions, so that a single one may stray by .15."""
+    rng = np.random.default_rng(7)
+    X = rng.standard_normal((160, 10)).astype(np.float32)
+    Y = X @ rng.standard_normal((10, 40))
+    groups = [f"g{row // 5}" for row in range(160)]
+    raws = [
+        predict_recording({"only": X}, a_recording(Y[rng.permutation(160)]), groups, n_folds=8, layer_rule="rule").raw
+        for _ in range(12)
+    ]
+    assert abs(np.mean(raws)) < 0.06
+
+
+def test_ties_between_layers_take_the_shallower():
+    X = RNG.standard_normal((60, 4)).astype(np.float32)
+    Y = X @ RNG.standard_normal((4, 3)) + RNG.standard_normal((60, 3))
+    outcome = predict_recording(
+        {"shallow": X, "deep": X.copy()},
+        a_recording(Y),
+        [f"g{row // 5}" for row in range(60)],
+        n_folds=4,
+        layer_rule="rule",
+    )
+    assert set(outcome.layer.selected) == {"shallow"}
+
+
+def test_no_layer_that_varies_is_a_failure():
+    with pytest.raises(NumericalFailure, match="no layer has features that vary"):
+        predict_recording(
+            {"flat": np.ones((60, 4), np.float32)},
+            a_recording(RNG.standard_normal((60, 3))),
+            [f"g{row // 5}" for row in range(60)],
+            n_folds=4,
+            layer_rule="rule",
+        )
+
+
+def words(n_stories, n_words):
+    passages = tuple(
+        Passage.join(f"s{story}", [f"w{'o' * (index % 7)}" for index in range(n_words)]) for story in range(n_stories)
+    )
+    groups = tuple(passage.name for passage in passages for _ in passage.spans)
+    return Stimuli(ids=tuple(map(str, range(n_stories * n_words))), passages=passages, groups=groups)
+
+
+def reading(bits, times, realigned):
+    stimuli = words(6, 20)
+    n = np.full(len(times), 30.0)
+    measured = ReadingTimes(published=times, realigned=realigned, n_readers=n, sd_ms=n, n_participants=30)
+    responses = Responses(surprisal_bits=bits, n_tokens=np.ones(len(times), dtype=np.intp))
+    return correlate_reading_times(responses, measured, stimuli, alignment="realigned")
+
+
+def test_reading_scores_keep_both_alignments_and_their_sign():
+    bits = RNG.gamma(2, 2, 120)
+    shifted = np.concatenate([[np.nan], bits[:-1]])
+    outcome = reading(bits, 300 + 5 * shifted, 300 - 5 * bits)
+    assert outcome.raw == pytest.approx(-1)
+    assert outcome.measures["pearson_realigned_sum"] == pytest.approx(-1)
+    assert abs(outcome.measures["pearson_published_sum"]) < 0.3
+    assert outcome.measures["surprisal_bits_mean"] == pytest.approx(bits.mean())
+    assert outcome.measures["perplexity_word"] == pytest.approx(2 ** bits.mean())
+    assert outcome.measures["n_without_time_published"] == 1
+
+
+def test_missing_surprisals_are_counted_and_warned_about():
+    bits = RNG.gamma(2, 2, 120)
+    bits[:3] = np.nan
+    outcome = reading(bits, 300 + bits, 300 + bits)
+    assert outcome.n.stimuli == 117
+    assert outcome.measures["n_without_surprisal"] == 3
+    assert [warning.code for warning in outcome.warnings] == ["surprisal_missing"]
+
+
+def test_equal_surprisals_are_a_failure():
+    with pytest.raises(NumericalFailure, match="all surprisals are equal"):
+        reading(np.ones(120), RNG.standard_normal(120), RNG.standard_normal(120))
+
+
+def test_the_item_variance_ceiling_is_what_the_true_means_reach():
+    true = RNG.normal(300, 30, 4000)
+    readers = true + 120 * RNG.standard_normal((25, 4000))
+    means, sd = readers.mean(axis=0), readers.std(axis=0, ddof=1)
+    ceiling = from_item_variance(means, sd, np.full(4000, 25.0))
+    assert ceiling.value == pytest.approx(np.corrcoef(true, means)[0, 1], abs=0.02)
+
+
+def test_no_ceiling_where_means_are_noise_alone():
+    readers = 120 * np.random.default_rng(3).standard_normal((25, 12))
+    ceiling = from_item_variance(np.full(12, 1.0), readers.std(axis=0, ddof=1), np.full(12, 25.0))
+    assert ceiling.value is None
+    assert "noise" in ceiling.reason
+
+
+def test_the_jackknife_covers_the_true_correlation_as_often_as_it_says():
+    rng, covered, n_draws = np.random.default_rng(1), 0, 300
+    clusters = [str(row // 30) for row in range(300)]
+    for _ in range(n_draws):
+        x = rng.standard_normal(300)
+        y = 0.5 * x + np.sqrt(0.75) * rng.standard_normal(300)
+        interval = jackknife_correlation(lambda rows, x=x, y=y: pearson(x[rows], y[rows]), clusters)
+        covered += interval.low <= 0.5 <= interval.high
+    assert 0.91 <= covered / n_draws <= 0.985
+
+
+def test_fewer_than_five_clusters_give_no_interval():
+    x = RNG.standard_normal(40)
+    assert jackknife_correlation(lambda rows: pearson(x[rows], x[rows] + 1), [str(i % 4) for i in range(40)]) is None

@@ -1,0 +1,116 @@
+"""The direct ridge solver against scikit-learn, and the nested choice against a plain restatement."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from scoring.metrics.correlation import pearson_columns
+from scoring.regression.ridge import gram, penalty_grid, ridge_path
+from scoring.regression.selection import nested_ridge
+
+
+def planted(n_rows, n_features, n_units, *, noise=1.0, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_rows, n_features)) + 3.0
+    Y = X @ rng.standard_normal((n_features, n_units)) + noise * rng.standard_normal((n_rows, n_units)) - 7.0
+    return X, Y
+
+
+@pytest.mark.parametrize("n_features", [5, 40, 300])
+def test_ridge_equals_scikit_learn_per_fold_and_penalty(n_features):
+    X, Y = planted(90, n_features, 6)
+    K = gram(X)
+    penalties = penalty_grid(K)
+    folds = np.array_split(np.arange(90), 5)
+    for fold, test in enumerate(folds):
+        train = np.concatenate([rows for other, rows in enumerate(folds) if other != fold])
+        (path,) = ridge_path(K, Y, train, (test,), penalties)
+        for penalty, prediction in zip(penalties, path, strict=True):
+            reference = Ridge(alpha=penalty, solver="svd").fit(X[train], Y[train]).predict(X[test])
+            np.testing.assert_allclose(prediction, reference, rtol=0, atol=1e-8)
+
+
+def test_gram_is_centred_and_independent_of_the_chunk():
+    X, _ = planted(30, 50, 1)
+    centred = X - X.mean(axis=0)
+    np.testing.assert_allclose(gram(X, chunk=7), centred @ centred.T, atol=1e-10)
+    np.testing.assert_allclose(gram(X).sum(axis=0), 0, atol=1e-9)
+
+
+def test_penalties_follow_the_scale_of_the_features():
+    X, _ = planted(30, 8, 1)
+    np.testing.assert_allclose(penalty_grid(gram(10 * X)), 100 * penalty_grid(gram(X)))
+    assert len(penalty_grid(gram(X))) == 20
+
+
+def restated(X, Y, folds, penalties):
+    """Nested group folds in the plainest words: Ridge of scikit-learn for every outer, inner and penalty."""
+    test_r, inner_r = np.empty((len(folds), Y.shape[1])), np.empty((len(folds), Y.shape[1]))
+    for outer, test in enumerate(folds):
+        others = [rows for fold, rows in enumerate(folds) if fold != outer]
+        error = np.zeros((len(penalties), Y.shape[1]))
+        r = np.zeros((len(others), len(penalties), Y.shape[1]))
+        for i, inner in enumerate(others):
+            train = np.concatenate([rows for j, rows in enumerate(others) if j != i])
+            for p, penalty in enumerate(penalties):
+                prediction = Ridge(alpha=penalty, solver="svd").fit(X[train], Y[train]).predict(X[inner])
+                error[p] += ((prediction - Y[inner]) ** 2).sum(axis=0)
+                r[i, p] = pearson_columns(Y[inner], prediction, Y[train])
+        chosen = error.argmin(axis=0)
+        train = np.concatenate(others)
+        for unit, penalty in enumerate(penalties[chosen]):
+            prediction = Ridge(alpha=penalty, solver="svd").fit(X[train], Y[train, unit]).predict(X[test])
+            test_r[outer, unit] = np.corrcoef(prediction, Y[test, unit])[0, 1]
+            inner_r[outer, unit] = r[:, chosen[unit], unit].mean()
+    return test_r, inner_r
+
+
+def test_nested_choice_equals_its_plain_restatement():
+    X, Y = planted(60, 12, 5, noise=6.0)
+    folds = np.array_split(np.arange(60), 4)
+    K = gram(X)
+    fit = nested_ridge(K, Y, folds)
+    test_r, inner_r = restated(X, Y, folds, penalty_grid(K))
+    np.testing.assert_allclose(fit.test_r, test_r, atol=1e-8)
+    np.testing.assert_allclose(fit.inner_r, inner_r, atol=1e-8)
+
+
+def test_nested_choice_reports_each_solved_pair_of_folds():
+    X, Y = planted(40, 3, 2)
+    n_calls = 0
+
+    def count():
+        nonlocal n_calls
+        n_calls += 1
+
+    nested_ridge(gram(X), Y, np.array_split(np.arange(40), 4), on_fold=count)
+    assert n_calls == len(list(combinations(range(4), 2)))
+
+
+def test_penalties_that_tie_take_the_larger():
+    X, Y = planted(40, 3, 1)
+    Y[:] = 2.0
+    fit = nested_ridge(gram(X), Y, np.array_split(np.arange(40), 4))
+    assert fit.high_edge == 1.0
+
+
+def test_a_unit_of_noise_takes_a_large_penalty_and_a_planted_one_a_small():
+    X, Y = planted(80, 6, 1, noise=0.01)
+    noise = np.random.default_rng(5).standard_normal((80, 1))
+    folds = np.array_split(np.arange(80), 8)
+    assert nested_ridge(gram(X), Y, folds).test_r.mean() > 0.99
+    assert nested_ridge(gram(X), noise, folds).high_edge > 0.3
+
+
+def test_the_test_rows_never_touch_the_choice():
+    """Changing the responses of the outer test rows leaves the inner r of that fold as it was."""
+    X, Y = planted(60, 5, 3, noise=3.0)
+    folds = np.array_split(np.arange(60), 4)
+    before = nested_ridge(gram(X), Y, folds)
+    changed = Y.copy()
+    changed[folds[2]] = np.random.default_rng(9).standard_normal((15, 3)) * 100
+    after = nested_ridge(gram(X), changed, folds)
+    np.testing.assert_array_equal(before.inner_r[2], after.inner_r[2])
+    assert not np.allclose(before.inner_r[0], after.inner_r[0])
