@@ -1,0 +1,60 @@
+# `make` lists the targets. Everything runs in .venv, which is made when it is first needed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install demo test check serve worker migrate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## make .venv and install Broca into it
+
+demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real model on real data
+	@$(BIN)/python -m broca demo $(if $(REAL),--real)
+
+test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.installed-test ## lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+
+serve: $(VENV)/.installed ## serve the API with a database and one worker; ARGS are passed on
+	@$(BIN)/python -m broca serve $(ARGS)
+
+worker: $(VENV)/.installed ## start one more worker for the database of the environment
+	@$(BIN)/python -m broca worker
+
+migrate: $(VENV)/.installed ## bring the schema of the database of the environment up to date
+	@$(BIN)/python -m broca migrate
+
+clean: ## remove caches and build products; .venv stays
+	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed; name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Broca needs Python 3.11 or newer, $(PYTHON) is older; name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
+		{ echo "$(PYTHON) cannot make environments: its venv or ensurepip is missing (Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@

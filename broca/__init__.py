@@ -1,0 +1,40 @@
+"""The published face of Broca: a client for its server, typed results and errors; the command line is `broca.cli`.
+
+    from broca import Client
+    job = Client().submit("gpt2", ["futrell2018"])
+
+Importing this loads neither torch nor a database.
+"""
+
+from .client import Client
+from .errors import (
+    AnswerNotUnderstood,
+    BadRequest,
+    BrocaError,
+    NotFound,
+    Problem,
+    ServerFailure,
+    ServerUnreachable,
+    WaitTimedOut,
+)
+from .results import Benchmark, Job, LayerScore, Leaderboard, Model, Progress, Run, Score
+
+__all__ = [
+    "AnswerNotUnderstood",
+    "BadRequest",
+    "Benchmark",
+    "BrocaError",
+    "Client",
+    "Job",
+    "LayerScore",
+    "Leaderboard",
+    "Model",
+    "NotFound",
+    "Problem",
+    "Progress",
+    "Run",
+    "Score",
+    "ServerFailure",
+    "ServerUnreachable",
+    "WaitTimedOut",
+]

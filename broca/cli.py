@@ -1,0 +1,68 @@
+"""The command line: which commands there are, and which exit code an error stands for.
+
+Exit codes: 0 done, 1 failed (a job, a server, a download), 2 the input has to change, 3 no server answers.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from .commands import board, data, demo, jobs, score, serve, work
+from .commands.display import show_error, show_problem
+from .errors import BadRequest, BrocaError, ServerUnreachable
+from .version import VERSION
+
+app = typer.Typer(
+    name="broca",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Scores language models by how well they account for human brains and human reading.",
+)
+app.command("serve")(serve.serve)
+app.command("score")(score.score)
+app.command("jobs")(jobs.jobs)
+app.command("cancel")(jobs.cancel)
+app.command("leaderboard")(board.leaderboard)
+app.add_typer(data.app, name="data")
+app.command("demo")(demo.demo)
+app.command("worker")(work.worker)
+app.command("migrate")(work.migrate)
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        app()
+    except BrocaError as error:
+        show_error(error)
+        sys.exit(exit_code(error))
+    except ValidationError as error:  # only settings are validated outside the client
+        for problem in error.errors():
+            name = "BROCA_" + "_".join(str(part) for part in problem["loc"]).upper()
+            show_problem(f"error: {name}: {problem['msg']}", code="setting_invalid", hint=None)
+        sys.exit(2)
+
+
+def exit_code(error: BrocaError) -> int:
+    """The exit code that an error stands for."""
+    if isinstance(error, ServerUnreachable):
+        return 3
+    return 2 if isinstance(error, BadRequest) else 1
+
+
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"broca {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Scores language models by how well they account for human brains and human reading."""

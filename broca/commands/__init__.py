@@ -1,0 +1,1 @@
+"""The commands of `broca`, one module for what belongs together. The server's rooms are imported late."""

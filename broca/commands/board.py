@@ -1,0 +1,74 @@
+"""`broca leaderboard`: models in the order of their scores."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from ..client import Client
+from ..results import Cell, Leaderboard
+from .display import label, number, results_console
+from .options import JSON, PROTOCOL, SERVER
+
+
+def leaderboard(
+    protocol: str = PROTOCOL,
+    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas."),
+    family: str = typer.Option(None, "--family", help="Only models of this family."),
+    sort: str = typer.Option("average", "--sort", help="A benchmark, `average` or `params`; the greatest first."),
+    ascending: bool = typer.Option(False, "--ascending", help="The least first."),
+    synthetic: bool = typer.Option(False, "--synthetic", help="Show benchmarks whose data are planted, too."),
+    as_csv: bool = typer.Option(False, "--csv", help="Print CSV instead of a table."),
+    as_json: bool = JSON,
+    server: str = SERVER,
+) -> None:
+    """Show the leaderboard."""
+    if as_csv and as_json:
+        raise typer.BadParameter("--csv and --json exclude each other")
+    chosen = [name.strip() for name in benchmarks.split(",") if name.strip()] if benchmarks else None
+    order = sort if ascending else f"-{sort}"
+    with Client(server) as client:
+        if as_csv:
+            text = client.leaderboard_csv(
+                protocol=protocol, benchmarks=chosen, family=family, sort=order, include_synthetic=synthetic
+            )
+            typer.echo(text, nl=not text.endswith("\n"))
+            return
+        board = client.leaderboard(
+            protocol=protocol, benchmarks=chosen, family=family, sort=order, include_synthetic=synthetic
+        )
+        if as_json:
+            typer.echo(json.dumps(board.model_dump(mode="json"), indent=2))
+        else:
+            show_board(client, board)
+
+
+def show_board(client: Client, board: Leaderboard) -> None:
+    """Print the leaderboard as a table."""
+    planted = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
+    shown = {name for row in board.data for name in row.scores}
+    columns = [column for column in board.columns if column.key in shown]
+    table = Table(title=f"Leaderboard under {board.protocol}", title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("model")
+    for column in columns:
+        unit = f"\n{column.unit}" if column.unit else ""
+        table.add_column(f"{label(column.key, is_synthetic=column.key in planted)}{unit}", justify="right")
+    table.add_column("average", justify="right")
+    for row in board.data:
+        cells = [_cell(row.scores.get(column.key)) for column in columns]
+        table.add_row("–" if row.rank is None else str(row.rank), row.model.id, *cells, number(row.average))
+    notes = [] if board.data else [Text("no scores yet; --synthetic shows those on planted data, too")]
+    if planted & shown:
+        notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
+    results_console().print(Group(table, *notes))
+
+
+def _cell(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
+    return number(cell.value) if cell.value is not None else (cell.missing or "–")

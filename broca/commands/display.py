@@ -1,0 +1,147 @@
+"""How jobs, scores and errors look on a terminal. Results go to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import BrocaError
+from ..results import Job, ProblemDocument, Progress, Score
+
+WIDTH_OF_A_FILE = 240
+"""Columns where the output is no terminal: nothing is cut off."""
+
+_STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow", "running": "cyan"}
+
+
+def results_console() -> Console:
+    """Where results go."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE, highlight=False)
+
+
+def messages_console() -> Console:
+    """Where progress and errors go."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH_OF_A_FILE, highlight=False)
+
+
+def show_error(error: BrocaError) -> None:
+    """The detail and what to do about it."""
+    show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
+
+
+def show_problem(detail: str, *, code: str, hint: str | None) -> None:
+    """What was wrong, its code, and what to do about it."""
+    console = messages_console()
+    console.print(f"{detail} [{code}]", style="red", markup=False)
+    if hint:
+        console.print(f"hint: {hint}", markup=False)
+
+
+def show_failed_runs(job: Job) -> None:
+    """Why runs of the job have no score."""
+    for run in job.runs:
+        if run.status != "succeeded":
+            error = run.error or ProblemDocument(code=run.status)
+            detail = f"{run.benchmark} {run.status}: {error.detail or error.title or error.code}"
+            show_problem(detail, code=error.code, hint=error.hint)
+
+
+@contextmanager
+def progress_view() -> Iterator[Callable[[Job], None]]:
+    """A function that shows a job as it stands: redrawn in place on a terminal, else a line for every change."""
+    console = messages_console()
+    if not console.is_terminal:
+        yield _PlainLines(console)
+        return
+    with Live(console=console, refresh_per_second=8) as live:
+        yield lambda job: live.update(_picture(job))
+
+
+def score_table(scores: Sequence[Score], *, synthetic: Collection[str]) -> Group:
+    """The scores one below the other, then what their readers have to know."""
+    table = Table(
+        title=None if not scores else f"{scores[0].model.id} under {scores[0].protocol}", title_justify="left"
+    )
+    for name in ("benchmark", "raw", "ceiling", "normalised", "interval", "layer", "n", "warnings"):
+        table.add_column(name, justify="left" if name in {"benchmark", "layer", "warnings"} else "right")
+    notes = []
+    for score in scores:
+        table.add_row(*_score_cells(score, is_synthetic=score.benchmark.id in synthetic))
+        for warning in score.warnings or ():
+            notes.append(Text(f"{score.benchmark.id}: {warning.code}: {warning.detail or ''}", style="yellow"))
+    if any(score.benchmark.id in synthetic for score in scores):
+        notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
+    return Group(table, *notes)
+
+
+def number(value: float | None) -> str:
+    """A score with its sign and four decimals, or a dash."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def label(benchmark: str, *, is_synthetic: bool) -> str:
+    """The benchmark's name, marked where its data are planted."""
+    return f"{benchmark} (SYNTHETIC)" if is_synthetic else benchmark
+
+
+class _PlainLines:
+    """Writes a line whenever the stage, a run's status or the tenth of the way changes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: object = None
+
+    def __call__(self, job: Job) -> None:
+        progress = job.progress or Progress()
+        seen = (job.status, progress.stage, int(10 * (progress.fraction or 0.0)), [run.status for run in job.runs])
+        if seen == self._last:
+            return
+        self._last = seen
+        runs = ", ".join(f"{run.benchmark} {run.status}" for run in job.runs)
+        self._console.print(
+            f"{_percent(progress)} {_stage(job)} [{runs}] {progress.detail or ''}".rstrip(), markup=False
+        )
+
+
+def _picture(job: Job) -> Group:
+    progress = job.progress or Progress()
+    runs = Table.grid(padding=(0, 2))
+    for run in job.runs:
+        stage = (progress.stage or run.status) if run.status == "running" else run.status
+        runs.add_row(f"  {run.benchmark}", Text(stage, style=_STYLES.get(run.status, "dim")))
+    bar = Table.grid(padding=(0, 2))
+    completed = 100.0 * (progress.fraction or 0.0)
+    bar.add_row(ProgressBar(total=100.0, completed=completed, width=40), _percent(progress), _stage(job))
+    return Group(f"{job.model.id}  job {job.id}", runs, bar, Text(progress.detail or "", style="dim"))
+
+
+def _stage(job: Job) -> str:
+    if job.status == "queued" and job.queue_position:
+        return f"queued, place {job.queue_position}"
+    stage = job.progress.stage if job.progress else None
+    return stage if stage and not job.is_finished else job.status
+
+
+def _percent(progress: Progress) -> str:
+    return f"{100 * (progress.fraction or 0.0):3.0f} %"
+
+
+def _score_cells(score: Score, *, is_synthetic: bool) -> tuple[str, ...]:
+    interval = score.interval
+    return (
+        label(score.benchmark.id, is_synthetic=is_synthetic),
+        number(score.raw),
+        number(score.ceiling.value if score.ceiling else None),
+        number(score.normalised),
+        "–" if interval is None else f"{number(interval.low)} … {number(interval.high)}",
+        (score.layer.most_often if score.layer else None) or "–",
+        "–" if score.n is None or score.n.stimuli is None else str(score.n.stimuli),
+        ", ".join(warning.code for warning in score.warnings or ()) or "–",
+    )

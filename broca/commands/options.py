@@ -1,0 +1,16 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import typer
+
+SERVER = typer.Option(
+    None,
+    "--server",
+    envvar="BROCA_URL",
+    metavar="URL",
+    help="Address of the server; the one on this machine if absent.",
+)
+JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
+PROTOCOL = typer.Option("grouped", "--protocol", help="The protocol that scores are made under.")
+DATA_DIR = typer.Option(None, "--data-dir", help="Folder for everything kept between runs [BROCA_DATA_DIR].")

@@ -1,0 +1,48 @@
+"""`broca serve`: everything on this machine with one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from .options import DATA_DIR
+
+
+def serve(
+    host: str = typer.Option(None, "--host", help="Loopback address to listen on [BROCA_HOST]."),
+    port: int = typer.Option(None, "--port", min=0, max=65535, help="Port; 0 takes a free one [BROCA_PORT]."),
+    data_dir: Path = DATA_DIR,
+    no_worker: bool = typer.Option(False, "--no-worker", help="Start no worker; others serve the queue."),
+    ready_file: Path = typer.Option(None, "--ready-file", help="Written as JSON (url, pid, data_dir) once ready."),
+    stop_with_stdin: bool = typer.Option(False, "--stop-with-stdin", hidden=True, help="Stop when stdin closes."),
+) -> None:
+    """Serve the API here, with a database and one worker."""
+    from api.settings import ApiSettings
+
+    from ..connection import is_loopback
+    from ..parent import stop_when_stdin_closes
+    from ..serving import bind
+    from ..serving import serve as run_server
+    from .work import bring_up_to_date
+
+    given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
+    settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
+    settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    if not is_loopback(settings.host):
+        raise typer.BadParameter(
+            f"{settings.host!r} is reachable from other machines, and there are no API keys yet; "
+            "listen on 127.0.0.1 and put a proxy that checks who asks in front of it",
+            param_hint="--host",
+        )
+    try:
+        listener = bind(settings.host, settings.port)
+    except OSError as error:
+        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
+        raise typer.Exit(1) from None
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    bring_up_to_date(settings.resolved_database_url)
+    if stop_with_stdin:
+        stop_when_stdin_closes()
+    run_server(settings, listener, with_worker=not no_worker, ready_file=ready_file)

@@ -1,0 +1,39 @@
+"""`broca worker` and `broca migrate`: the other processes of a service in several pieces."""
+
+from __future__ import annotations
+
+import typer
+
+
+def worker(
+    stop_with_stdin: bool = typer.Option(False, "--stop-with-stdin", hidden=True, help="Stop when stdin closes."),
+) -> None:
+    """Compute scores for the database and the broker of the environment until SIGTERM or Ctrl-C."""
+    from worker.settings import WorkerSettings
+    from worker.tasks import run_worker
+
+    from ..parent import stop_when_stdin_closes
+
+    if stop_with_stdin:
+        stop_when_stdin_closes()
+    run_worker(WorkerSettings())
+
+
+def migrate() -> None:
+    """Bring the database's schema up to date; any number of processes may do so at once."""
+    from storage.settings import StorageSettings
+
+    typer.echo(f"{bring_up_to_date(StorageSettings().resolved_database_url)} is up to date")
+
+
+def bring_up_to_date(url: str) -> str:
+    """Migrate the database at an address; gives the address back without its password."""
+    from storage.engine import Database
+
+    try:
+        database = Database(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="BROCA_DATABASE_URL") from None
+    database.migrate()
+    database.dispose()
+    return str(database.url)

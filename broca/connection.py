@@ -1,0 +1,116 @@
+"""Requests and answers over HTTP: retries, problem documents, servers that are away. It knows no result by name."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from .errors import AnswerNotUnderstood, ServerUnreachable, problem_class
+from .version import VERSION
+
+N_TRIES = 4
+"""How often a GET is sent before its failure is believed."""
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 10.0
+
+QueryValue = str | int | None
+
+
+class Connection:
+    """One server's address and the connections to it. GETs are repeated where that can help, POSTs never."""
+
+    def __init__(self, base_url: str, *, timeout_s: float) -> None:
+        self._base_url = base_url
+        try:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL as error:
+            raise ServerUnreachable(f"{base_url!r} is not an address: {error}") from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ServerUnreachable(f"{base_url!r} is not an address that begins with http:// or https://")
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=timeout_s,
+            headers={"User-Agent": f"broca/{VERSION}"},
+            trust_env=not is_loopback(url.host),
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def get(self, path: str, query: Mapping[str, QueryValue] | None = None) -> dict[str, Any]:
+        """The JSON object at a path; query values that are None are left out."""
+        return _json_object(self._get(path, query or {}, accept="application/json"))
+
+    def get_text(self, path: str, query: Mapping[str, QueryValue]) -> str:
+        """The CSV at a path."""
+        return self._get(path, query, accept="text/csv").text
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object that a POST answers with."""
+        return _json_object(_require_success(self._send(self._http.build_request("POST", path, json=body))))
+
+    def _get(self, path: str, query: Mapping[str, QueryValue], *, accept: str) -> httpx.Response:
+        params = {name: value for name, value in query.items() if value is not None}
+        request = self._http.build_request("GET", path, params=params, headers={"Accept": accept})
+        for n_failures in range(1, N_TRIES):
+            try:
+                response = self._send(request)
+            except ServerUnreachable:
+                pause_s = FIRST_PAUSE_S * 2 ** (n_failures - 1)
+            else:
+                if response.status_code != 503:
+                    return _require_success(response)
+                pause_s = _retry_after_s(response, otherwise=FIRST_PAUSE_S * 2 ** (n_failures - 1))
+            time.sleep(min(pause_s, LONGEST_PAUSE_S))
+        return _require_success(self._send(request))
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return self._http.send(request)
+        except httpx.TransportError as error:
+            reason = str(error) or type(error).__name__
+            raise ServerUnreachable(f"no server answers at {self._base_url} ({reason})") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, which no proxy can reach."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _retry_after_s(response: httpx.Response, *, otherwise: float) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else otherwise
+
+
+def _require_success(response: httpx.Response) -> httpx.Response:
+    if response.is_success:
+        return response
+    status = response.status_code
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if status < 400 or not isinstance(document, dict):
+        raise AnswerNotUnderstood(f"{response.url.path} answered {status} without a problem document", status=status)
+    raise problem_class(status).from_document(document, status=status)
+
+
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise AnswerNotUnderstood(f"{response.url.path} answered with something that is not a JSON object")
+    return document

@@ -1,0 +1,206 @@
+"""The command line as users run it: exit codes, what goes to stdout, what goes to stderr."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from broca import cli
+from tests.unit.test_client import JOB, PROBLEM, RUN, SCORE, Server, unused_url
+from tests.unit.test_client import server as server  # the fixture
+
+Invoke = Callable[..., int]
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Invoke:
+    """Runs `broca` in this process and gives its exit code."""
+    monkeypatch.setenv("BROCA_DATA_DIR", str(tmp_path))
+    for name in ("BROCA_URL", "BROCA_DATA_MIRROR", "BROCA_HOST", "BROCA_PORT", "BROCA_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["broca", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    return run
+
+
+def finished(server: Server, status: str = "succeeded") -> None:
+    run = {**RUN, "status": status, "score": "score_1" if status == "succeeded" else None}
+    run["error"] = None if status == "succeeded" else {**PROBLEM, "code": "model_gated", "detail": "ask its owner"}
+    server.on("POST /v1/jobs", JOB, status=202)
+    server.on("GET /v1/jobs/job_1", {**JOB, "status": status, "runs": [run]})
+    server.on("GET /v1/scores/score_1", SCORE)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": [{"id": "demo-fmri", "synthetic": True}]})
+
+
+def test_version(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("--version") == 0
+    assert capsys.readouterr().out.startswith("broca ")
+
+
+def test_score_shows_a_table_that_marks_synthetic_data(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(server)
+    assert invoke("score", "gpt2", "-b", "demo-fmri", "--server", server.url) == 0
+    shown = capsys.readouterr()
+    for part in ("demo-fmri (SYNTHETIC)", "0.2500", "0.5000", "0.2000 … 0.3000", "block.2", "96", "few_stimuli"):
+        assert part in shown.out
+    assert "100 %" not in shown.out, "progress goes to stderr"
+    assert "succeeded [demo-fmri succeeded]" in shown.err
+
+
+def test_score_sends_its_options(server: Server, invoke: Invoke) -> None:
+    finished(server)
+    arguments = ("--revision", "main", "--dtype", "float32", "--force", "--no-wait", "--server", server.url)
+    assert invoke("score", "gpt2", "-b", "a", "-b", "b", *arguments) == 0
+    body = server.requests[0][1]
+    assert body["model"] == {"id": "gpt2", "revision": "main"}
+    assert (body["benchmarks"], body["options"], body["force"]) == (["a", "b"], {"dtype": "float32"}, True)
+
+
+def test_score_as_json_is_one_document(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    finished(server)
+    assert invoke("score", "gpt2", "-b", "demo-fmri", "--json", "--server", server.url) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["job"]["status"] == "succeeded"
+    assert found["scores"][0]["raw"] == 0.25
+
+
+def test_a_failed_job_exits_with_1_and_says_why(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finished(server, "failed")
+    assert invoke("score", "gpt2", "-b", "demo-fmri", "--server", server.url) == 1
+    shown = capsys.readouterr().err
+    assert "ask its owner" in shown
+    assert "model_gated" in shown
+
+
+def test_bad_input_exits_with_2_and_shows_detail_and_hint(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs", PROBLEM, status=422)
+    assert invoke("score", "gpt2", "-b", "pereira", "--server", server.url) == 2
+    shown = capsys.readouterr().err
+    assert "'pereira' is not a benchmark" in shown
+    assert "did you mean pereira2018-example?" in shown
+
+
+def test_score_without_a_benchmark_exits_with_2(invoke: Invoke) -> None:
+    assert invoke("score", "gpt2") == 2
+
+
+@pytest.mark.parametrize("arguments", [("jobs",), ("leaderboard",), ("cancel", "job_1"), ("score", "m", "-b", "b")])
+def test_without_a_server_every_client_command_exits_with_3(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    assert invoke(*arguments, "--server", unused_url()) == 3
+    assert "broca serve" in capsys.readouterr().err
+
+
+def test_jobs_are_listed_as_table_and_json(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    server.on("GET /v1/jobs?page_size=50", {"object": "list", "data": [JOB], "next_page_token": None})
+    assert invoke("jobs", "--server", server.url) == 0
+    assert "job_1" in capsys.readouterr().out
+    assert invoke("jobs", "--json", "--server", server.url) == 0
+    assert json.loads(capsys.readouterr().out)[0]["id"] == "job_1"
+
+
+def test_cancel_says_what_became_of_the_job(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    server.on("POST /v1/jobs/job_1/cancel", {**JOB, "status": "cancelled"})
+    assert invoke("cancel", "job_1", "--server", server.url) == 0
+    assert capsys.readouterr().out == "job_1 cancelled\n"
+
+
+def test_leaderboard_shows_values_and_why_others_are_missing(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"demo-fmri": {"value": 0.5, "interval": None, "score": "s"}, "b": {"value": None, "missing": "timeout"}}
+    row = {"rank": 1, "rank_interval": None, "tie_group": None, "model": {"id": "gpt2"}, "scores": scores}
+    columns = [{"key": "demo-fmri", "label": "", "help": "", "unit": "normalised"}, {"key": "b", "unit": "raw"}]
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": columns, "data": [row], "snapshot": None}
+    server.on("GET /v1/leaderboard?protocol=grouped&sort=-average&include_synthetic=true", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": [{"id": "demo-fmri", "synthetic": True}]})
+    assert invoke("leaderboard", "--synthetic", "--server", server.url) == 0
+    shown = capsys.readouterr().out
+    assert "demo-fmri (SYNTHETIC)" in shown
+    assert "0.5000" in shown
+    assert "timeout" in shown
+
+
+def test_leaderboard_csv_is_untouched(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    server.on("GET /v1/leaderboard?protocol=grouped&sort=b&format=csv", "rank,model\n1,gpt2\n")
+    assert invoke("leaderboard", "--csv", "--sort", "b", "--ascending", "--server", server.url) == 0
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [["rank", "model"], ["1", "gpt2"]]
+
+
+def test_csv_and_json_exclude_each_other(invoke: Invoke) -> None:
+    assert invoke("leaderboard", "--csv", "--json") == 2
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_serve_refuses_to_listen_beyond_this_machine(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], host: str
+) -> None:
+    assert invoke("serve", "--host", host) == 2
+    assert "API keys" in " ".join(capsys.readouterr().err.split())
+
+
+def test_serve_says_when_the_port_is_taken(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("serve", "--port", server.url.rpartition(":")[2]) == 1
+    assert "--port 0" in capsys.readouterr().err
+
+
+def test_a_malformed_setting_is_named(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROCA_PORT", "many")
+    assert invoke("serve") == 2
+    assert "BROCA_PORT" in capsys.readouterr().err
+
+
+def test_migrate_makes_the_database_and_may_be_repeated(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert invoke("migrate") == 0
+    assert invoke("migrate") == 0
+    assert (tmp_path / "broca.db").is_file()
+    assert capsys.readouterr().out.count("is up to date") == 2
+
+
+def test_migrate_refuses_another_kind_of_database(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROCA_DATABASE_URL", "mysql://host/name")
+    assert invoke("migrate") == 2
+
+
+def test_data_list_names_licences_and_marks_synthetic_data(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("data", "list") == 0
+    shown = capsys.readouterr().out
+    for part in ("natural-stories", "CC BY-NC-SA 4.0", "public address", "only in a mirror", "SYNTHETIC"):
+        assert part in shown
+
+
+def test_data_without_a_public_address_exits_with_1_and_says_what_a_mirror_must_hold(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("data", "get", "pereira2018-example") == 1
+    shown = capsys.readouterr()
+    assert "licence: CC BY-NC 4.0" in shown.out
+    assert "please cite: Pereira" in shown.out
+    assert "pereira2018_example/responses.npy" in shown.err
+
+
+def test_unknown_data_exits_with_2_and_the_nearest_name(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("data", "get", "natural-storys") == 2
+    assert "did you mean natural-stories?" in capsys.readouterr().err

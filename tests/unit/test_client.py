@@ -1,0 +1,316 @@
+"""The client against a small HTTP server of the standard library that answers with the contract's own shapes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+import broca
+from broca import AnswerNotUnderstood, BadRequest, Client, Job, NotFound, ServerFailure, ServerUnreachable, WaitTimedOut
+from broca import version as broca_version
+
+RUN = {
+    "object": "run",
+    "id": "run_1",
+    "benchmark": "demo-fmri",
+    "benchmark_version": 1,
+    "protocol": "grouped",
+    "status": "running",
+    "attempt": 1,
+    "score": None,
+    "error": None,
+    "started_at": "2026-01-02T03:04:05Z",
+    "finished_at": None,
+}
+JOB = {
+    "object": "job",
+    "id": "job_1",
+    "status": "running",
+    "created_at": "2026-01-02T03:04:05Z",
+    "started_at": None,
+    "finished_at": None,
+    "model": {"id": "gpt2", "requested_revision": None, "revision": None, "parameters": None},
+    "protocol": "grouped",
+    "options": {},
+    "labels": {},
+    "runs": [RUN],
+    "progress": {"fraction": 0.25, "stage": "extract", "detail": "passage 3 of 12"},
+    "queue_position": None,
+    "cached": False,
+    "error": None,
+    "urls": {"self": "/v1/jobs/job_1", "events": "", "cancel": "", "retry": None},
+}
+SCORE = {
+    "object": "score",
+    "id": "score_1",
+    "run": "run_1",
+    "model": {"id": "gpt2", "revision": "abc"},
+    "benchmark": {"id": "demo-fmri", "version": 1, "data_sha256": "00"},
+    "protocol": "grouped",
+    "metric": "linear_predictivity",
+    "raw": 0.25,
+    "ceiling": {"value": 0.5, "low": None, "high": None, "method": "from-item-variance", "reason": None},
+    "normalised": 0.5,
+    "word_probability": None,
+    "clipped": None,
+    "interval": {"level": 0.95, "low": 0.2, "high": 0.3, "method": "bootstrap", "n": 4, "seed": 0},
+    "layer": {"selected": ["block.1", "block.2", "block.2"], "rule": "", "optimistic": {"name": "block.3", "raw": 0.3}},
+    "n": {"stimuli": 96, "participants": 1, "units": 20, "valid_units": 20, "folds": 4},
+    "measures": {"cka": 0.1},
+    "parts": [{"name": "all", "raw": 0.25, "weight": 1.0}],
+    "baselines": None,
+    "warnings": [{"code": "few_stimuli", "detail": "96 stimuli"}],
+    "provenance": "/v1/scores/score_1/provenance",
+    "superseded_by": None,
+    "a_field_of_the_future": [1, 2],
+}
+PROBLEM = {
+    "type": "about:blank",
+    "title": "No such benchmark",
+    "status": 422,
+    "code": "benchmark_unknown",
+    "param": "benchmarks.0",
+    "detail": "'pereira' is not a benchmark",
+    "hint": "did you mean pereira2018-example?",
+    "retryable": False,
+    "request_id": "req_1",
+}
+
+Answer = tuple[int, dict[str, str], Any]
+
+
+class Server:
+    """Answers each request with the next of the answers set for its method and path; the last one stays."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer]] = {}
+        self.requests: list[tuple[str, Any]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                outer.requests.append((f"{self.command} {self.path}", json.loads(body) if body else None))
+                queue = outer.answers.get(f"{self.command} {self.path}") or outer.answers["otherwise"]
+                status, headers, content = queue.pop(0) if len(queue) > 1 else queue[0]
+                data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(data))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = _answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.answers["otherwise"] = [(404, {}, {**PROBLEM, "status": 404, "code": "not_found"})]
+
+    def on(self, call: str, *answers: Any, status: int = 200) -> None:
+        self.answers[call] = [answer if isinstance(answer, tuple) else (status, {}, answer) for answer in answers]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    thread = threading.Thread(target=server.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.http.shutdown()
+    server.http.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.url, timeout_s=5) as client:
+        yield client
+
+
+def unused_url() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+
+
+def test_submit_sends_the_contracts_body_and_gives_a_typed_job(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs", JOB, status=202)
+    job = client.submit("gpt2", ["demo-fmri"], revision="main", options={"dtype": "float32"}, labels={"a": "b"})
+    assert job.status == "running"
+    assert job.runs[0].benchmark == "demo-fmri"
+    assert job.progress is not None
+    assert job.progress.fraction == 0.25
+    assert server.requests[0][1] == {
+        "model": {"id": "gpt2", "revision": "main"},
+        "benchmarks": ["demo-fmri"],
+        "protocol": "grouped",
+        "options": {"dtype": "float32"},
+        "labels": {"a": "b"},
+        "force": False,
+    }
+
+
+def test_results_are_frozen_and_keep_fields_of_newer_servers(server: Server, client: Client) -> None:
+    server.on("GET /v1/scores/score_1", SCORE)
+    score = client.score("score_1")
+    assert score.layer is not None
+    assert score.layer.most_often == "block.2"
+    assert score.model_dump()["a_field_of_the_future"] == [1, 2]
+    with pytest.raises(ValueError, match="frozen"):
+        score.raw = 1.0  # type: ignore[misc]
+
+
+def test_wait_shows_every_look_and_ends_with_the_job(server: Server, client: Client) -> None:
+    server.on("GET /v1/jobs/job_1", JOB, {**JOB, "status": "failed"})
+    seen: list[str] = []
+    job = client.wait("job_1", lambda job: seen.append(job.status), poll_s=0.01)
+    assert seen == ["running", "failed"]
+    assert job.is_finished
+    assert not job.has_succeeded
+
+
+def test_wait_gives_up_after_its_time_and_says_how_to_stop_the_job(server: Server, client: Client) -> None:
+    server.on("GET /v1/jobs/job_1", JOB)
+    with pytest.raises(WaitTimedOut, match="broca cancel job_1"):
+        client.wait("job_1", poll_s=0.01, timeout_s=0.05)
+
+
+def test_jobs_are_paged_through_as_they_are_read(server: Server, client: Client) -> None:
+    first = "GET /v1/jobs?status=running&page_size=1"
+    server.on(first, {"object": "list", "data": [JOB], "next_page_token": "t/2"})
+    second = {"object": "list", "data": [{**JOB, "id": "job_2"}], "next_page_token": None}
+    server.on(f"{first}&page_token=t%2F2", second)
+    jobs = client.jobs(status="running", page_size=1)
+    assert next(jobs).id == "job_1"
+    assert len(server.requests) == 1
+    assert [job.id for job in jobs] == ["job_2"]
+
+
+def test_layers_models_and_benchmarks_are_lists(server: Server, client: Client) -> None:
+    layer = {"name": "block.0", "depth": 0.0, "raw": None, "reason": "undefined", "parts": []}
+    server.on("GET /v1/scores/score_1/layers", {"object": "list", "data": [layer]})
+    server.on("GET /v1/models", {"object": "list", "data": [{"id": "gpt2", "revision": "abc"}]})
+    server.on("GET /v1/benchmarks", {"object": "list", "data": [{"id": "demo-fmri", "synthetic": True}]})
+    assert client.layers("score_1")[0].reason == "undefined"
+    assert client.models()[0].revision == "abc"
+    assert client.benchmarks()[0].synthetic
+
+
+def test_leaderboard_says_why_a_cell_is_missing_and_joins_its_pages(server: Server, client: Client) -> None:
+    cell = {"value": 0.5, "interval": None, "score": "score_1"}
+    row = {"rank": 1, "rank_interval": None, "tie_group": None, "model": {"id": "gpt2"}, "scores": {"a": cell}}
+    other = {**row, "rank": None, "model": {"id": "other"}, "scores": {"a": {"value": None, "missing": "model_gated"}}}
+    board = {"object": "leaderboard", "protocol": "grouped", "snapshot": None, "columns": [{"key": "a"}]}
+    query = "GET /v1/leaderboard?protocol=grouped&benchmarks=a%2Cb&sort=-a&include_synthetic=true"
+    server.on(query, {**board, "data": [row], "next_page_token": "t"})
+    server.on(f"{query}&page_token=t", {**board, "data": [other], "next_page_token": None})
+    found = client.leaderboard(benchmarks=["a", "b"], sort="-a", include_synthetic=True)
+    assert [line.model.id for line in found.data] == ["gpt2", "other"]
+    assert found.data[1].scores["a"].missing == "model_gated"
+
+
+def test_leaderboard_csv_is_passed_through(server: Server, client: Client) -> None:
+    server.on("GET /v1/leaderboard?protocol=grouped&format=csv", "rank,model\n1,gpt2\n")
+    assert client.leaderboard_csv() == "rank,model\n1,gpt2\n"
+
+
+def test_cancel_posts_without_a_body(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs/job_1/cancel", {**JOB, "status": "cancelled"})
+    assert client.cancel("job_1").status == "cancelled"
+    assert server.requests == [("POST /v1/jobs/job_1/cancel", None)]
+
+
+def test_ids_stay_one_segment_of_the_path(server: Server, client: Client) -> None:
+    with pytest.raises(NotFound):
+        client.job("../models")
+    assert server.requests[0][0] == "GET /v1/jobs/..%2Fmodels"
+
+
+def test_a_problem_document_becomes_an_error_with_all_it_says(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs", PROBLEM, status=422)
+    with pytest.raises(BadRequest) as caught:
+        client.submit("gpt2", ["pereira"])
+    error = caught.value
+    assert (error.code, error.status, error.param) == ("benchmark_unknown", 422, "benchmarks.0")
+    assert str(error) == "'pereira' is not a benchmark (did you mean pereira2018-example?)"
+    assert (error.request_id, error.retryable) == ("req_1", False)
+
+
+def test_a_busy_server_is_asked_again(server: Server, client: Client) -> None:
+    busy = (503, {"Retry-After": "0"}, {**PROBLEM, "status": 503, "code": "busy"})
+    server.on("GET /v1/jobs/job_1", busy, busy, JOB)
+    assert client.job("job_1").id == "job_1"
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_stays_busy_is_given_up_after_a_bounded_number_of_tries(server: Server, client: Client) -> None:
+    server.on("GET /v1/jobs/job_1", (503, {"Retry-After": "0"}, {**PROBLEM, "status": 503, "code": "busy"}))
+    with pytest.raises(ServerFailure):
+        client.job("job_1")
+    assert len(server.requests) == 4
+
+
+def test_a_post_is_never_sent_twice(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs", (503, {"Retry-After": "0"}, {**PROBLEM, "status": 503, "code": "busy"}))
+    with pytest.raises(ServerFailure):
+        client.submit("gpt2", ["demo-fmri"])
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("answer", [(200, {}, "<html>"), (200, {}, "[1]"), (500, {}, "oops"), (200, {}, "{}")])
+def test_answers_outside_the_contract_are_said_to_be_so(server: Server, client: Client, answer: Answer) -> None:
+    server.on("GET /v1/jobs/job_1", answer)
+    with pytest.raises(AnswerNotUnderstood):
+        client.job("job_1")
+
+
+def test_a_server_that_is_away_is_told_with_what_to_do() -> None:
+    with Client(unused_url()) as client, pytest.raises(ServerUnreachable, match="broca serve"):
+        client.job("job_1")
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://x", "http://", "http://[::1"])
+def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(ServerUnreachable, match="is not an address"):
+        Client(url)
+
+
+def test_the_address_comes_from_the_argument_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROCA_URL", "http://example.org/")
+    assert Client().base_url == "http://example.org"
+    assert Client("http://example.net").base_url == "http://example.net"
+    monkeypatch.delenv("BROCA_URL")
+    assert Client().base_url == "http://127.0.0.1:8000"
+
+
+@pytest.mark.parametrize("module", ["broca", "broca.cli", "broca.demo"])
+def test_the_client_loads_neither_torch_nor_a_database(module: str) -> None:
+    program = f"import {module}, sys; print({{'torch', 'sqlalchemy', 'fastapi', 'celery', 'numpy'}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_the_public_names_are_curated() -> None:
+    assert sorted(broca.__all__) == broca.__all__
+    assert all(hasattr(broca, name) for name in broca.__all__)
+
+
+def test_the_version_is_that_of_the_project(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "pyproject.toml").read_text("utf8")
+    assert f'\nversion = "{broca_version.VERSION}"\n' in text
+
+
+def test_a_job_parses_with_only_what_identifies_it() -> None:
+    parse: Callable[[Any], Job] = Job.model_validate
+    assert parse({"id": "j", "status": "queued", "model": {"id": "m"}, "protocol": "grouped"}).runs == ()
