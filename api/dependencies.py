@@ -1,0 +1,41 @@
+"""What routes are given: the database, the bell and the settings of their app.
+
+Sessions are opened inside the routes, not here: a route has committed before it answers or rings, and no thread of the
+pool waits for a transaction whose own route still needs a thread.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from storage.engine import Database
+from worker.queue import Bell
+
+from .errors import MediaTypeUnsupported
+from .settings import ApiSettings
+
+
+async def _database(request: Request) -> Database:
+    return cast(Database, request.app.state.database)
+
+
+async def _bell(request: Request) -> Bell:
+    return cast(Bell, request.app.state.bell)
+
+
+async def _settings(request: Request) -> ApiSettings:
+    return cast(ApiSettings, request.app.state.settings)
+
+
+async def require_json(request: Request) -> None:
+    """Raises MediaTypeUnsupported where a body is not declared as JSON."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise MediaTypeUnsupported("the body is not declared as JSON", hint="send Content-Type: application/json")
+
+
+DatabaseDependency = Annotated[Database, Depends(_database)]
+BellDependency = Annotated[Bell, Depends(_bell)]
+SettingsDependency = Annotated[ApiSettings, Depends(_settings)]

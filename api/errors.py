@@ -1,0 +1,125 @@
+"""What can go wrong at the HTTP boundary, and the list of every code that a problem may carry.
+
+    ApiError
+    ├── RequestInvalid: request_invalid
+    ├── BodyMalformed: body_malformed
+    ├── BodyTooLarge: body_too_large
+    ├── MediaTypeUnsupported: media_type_unsupported
+    ├── RouteNotFound: not_found
+    ├── BenchmarkNotFound: benchmark_unknown
+    ├── MethodNotAllowed: method_not_allowed
+    └── SchemaOutdated: schema_outdated
+
+Errors of the science and of stored facts keep their own classes and codes; how all of them look on the wire is told in
+`api.problems`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from scoring.errors import ScoringError
+from storage.errors import StorageError
+
+
+class ApiError(Exception):
+    """A request that cannot be answered as asked. `detail` says what was wrong, `hint` what to do about it."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, hint: str | None = None, param: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.hint = hint
+        self.param = param
+
+
+class RequestInvalid(ApiError):
+    """A field or a parameter is missing, unknown, of the wrong type or outside its bounds."""
+
+    code = "request_invalid"
+    status = 422
+
+
+class BodyMalformed(ApiError):
+    """The body is not a JSON document."""
+
+    code = "body_malformed"
+    status = 400
+
+
+class BodyTooLarge(ApiError):
+    """The body has more bytes than the server takes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class MediaTypeUnsupported(ApiError):
+    """The body is not declared as application/json."""
+
+    code = "media_type_unsupported"
+    status = 415
+
+
+class RouteNotFound(ApiError):
+    """Nothing lives at this address."""
+
+    code = "not_found"
+    status = 404
+
+
+class BenchmarkNotFound(ApiError):
+    """No benchmark has this name."""
+
+    code = "benchmark_unknown"
+    status = 404
+
+
+class MethodNotAllowed(ApiError):
+    """The address exists and does not know this method."""
+
+    code = "method_not_allowed"
+    status = 405
+
+
+class SchemaOutdated(ApiError):
+    """The database lacks migrations that this version of the service needs."""
+
+    code = "schema_outdated"
+    status = 503
+    retryable = True
+
+
+ELSEWHERE: Mapping[str, str] = {
+    "model_too_large": "The model does not fit into the memory of any worker.",
+    "timeout": "The run took longer than it may.",
+    "worker_lost": "Every worker that took the run stopped before it was finished.",
+    "cancelled": "Somebody cancelled the work.",
+    "internal": "Something unexpected went wrong; the log has more under the request's id.",
+}
+"""Codes without a class: runs carry them, or nothing more specific is known."""
+
+
+def error_codes() -> dict[str, str]:
+    """Every code that a problem may carry, with its sentence; sorted."""
+    named = {
+        error.__dict__["code"]: _first_line(error)
+        for root in (ScoringError, StorageError, ApiError)
+        for error in _descendants(root)
+        if "code" in error.__dict__
+    }
+    return dict(sorted({**ELSEWHERE, **named}.items()))
+
+
+def _descendants(error: type[Exception]) -> Iterator[type[Exception]]:
+    for child in error.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def _first_line(error: type[Exception]) -> str:
+    return " ".join((error.__doc__ or "").split("\n\n")[0].split())

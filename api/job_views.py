@@ -1,0 +1,117 @@
+"""Jobs, runs and events as they are stored, made into what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from storage import models, workers
+from storage.engine import Database
+from storage.events import Event as StoredEvent
+from storage.jobs import Job as StoredJob
+from storage.models import Model as StoredModel
+from storage.runs import Run as StoredRun
+from storage.states import JobStatus, RunStatus
+
+from .problems import Problem, make_problem
+from .schemas import Event, Job, JobModel, JobUrls, Progress, Run
+
+NO_WORKER = "waiting for a worker: none is running"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a job's view needs beside the job: models by id and revision, and whether any worker is alive."""
+
+    models: Mapping[tuple[str, str], StoredModel]
+    worker_is_alive: bool
+
+
+def look_around(database: Database, jobs: Sequence[StoredJob], *, worker_silence_s: float) -> Surroundings:
+    """What is known about the jobs' models and, where a job waits, about workers."""
+    resolved = {job.model_id for job in jobs if _revision(job) is not None}
+    is_waiting = any(job.status is JobStatus.QUEUED for job in jobs)
+    if not resolved and not is_waiting:
+        return Surroundings(models={}, worker_is_alive=True)
+    with database.read() as session:
+        known = models.revisions(session, resolved) if resolved else {}
+        is_alive = not is_waiting or bool(workers.alive(session, within_s=worker_silence_s))
+    return Surroundings(models=known, worker_is_alive=is_alive)
+
+
+def job_view(job: StoredJob, around: Surroundings) -> Job:
+    """The job as it is sent."""
+    revision = _revision(job)
+    model = None if revision is None else around.models.get((job.model_id, revision))
+    url = f"/v1/jobs/{job.id}"
+    return Job(
+        id=job.id,
+        status=job.status,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        model=JobModel(
+            id=job.model_id,
+            requested_revision=job.requested_revision,
+            revision=revision,
+            parameters=None if model is None else model.parameters,
+        ),
+        protocol=job.protocol,
+        options=job.options,
+        labels=job.labels,
+        runs=[run_view(run) for run in job.runs],
+        progress=_progress(job, around),
+        queue_position=job.queue_position,
+        cached=job.cached,
+        error=_problem(job.error),
+        urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel", retry=None),
+    )
+
+
+def run_view(run: StoredRun) -> Run:
+    """The run as it is sent."""
+    return Run(
+        id=run.id,
+        benchmark=run.benchmark,
+        benchmark_version=run.benchmark_version,
+        protocol=run.protocol,
+        status=run.status,
+        attempt=run.attempt,
+        score=run.score_id,
+        error=_problem(run.error),
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
+
+
+def event_view(event: StoredEvent) -> Event:
+    """The event as it is sent."""
+    return Event(seq=event.seq, at=event.at, type=event.type, run=event.run_id, data=event.data)
+
+
+def _revision(job: StoredJob) -> str | None:
+    return next((run.revision for run in job.runs if run.revision is not None), None)
+
+
+def _progress(job: StoredJob, around: Surroundings) -> Progress:
+    """The mean of the runs' fractions, with the stage of the first run that is being worked on."""
+    fraction = sum(run.fraction for run in job.runs) / len(job.runs) if job.runs else 0.0
+    current = next((run for run in job.runs if run.status is RunStatus.RUNNING), None)
+    detail = None if current is None else current.detail
+    if job.status is JobStatus.QUEUED and not around.worker_is_alive:
+        detail = NO_WORKER
+    return Progress(fraction=min(fraction, 1.0), stage=None if current is None else current.stage, detail=detail)
+
+
+def _problem(error: Mapping[str, Any] | None) -> Problem | None:
+    """The error that a run keeps; it has no status, for no request failed."""
+    if error is None:
+        return None
+    return make_problem(
+        error["code"],
+        detail=error.get("detail"),
+        hint=error.get("hint"),
+        param=error.get("param"),
+        retryable=bool(error.get("retryable")),
+    )

@@ -1,0 +1,164 @@
+"""Every error as `application/problem+json` (RFC 9457). Nothing that a client sent comes back, save its field names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from scoring.errors import ModelError, OptionUnknown, RequestError, ScoringError
+from storage.errors import StorageError
+
+from .errors import (
+    ApiError,
+    BodyMalformed,
+    BodyTooLarge,
+    MediaTypeUnsupported,
+    MethodNotAllowed,
+    RequestInvalid,
+    RouteNotFound,
+    error_codes,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5
+
+STATUS_BY_CODE: Mapping[str, int] = {
+    "job_not_found": 404,
+    "run_not_found": 404,
+    "score_not_found": 404,
+    "model_unknown": 404,
+    "database_unavailable": 503,
+    "internal": 500,
+}
+"""Statuses of errors from below that are not the usual 422."""
+
+_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+class Problem(BaseModel):
+    """What went wrong. `code` is stable, `param` names the field, `hint` says what to do about it."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    type: str = Field(description="`urn:broca:error:` and the code.")
+    title: str = Field(description="The code's sentence.")
+    status: int | None = Field(description="The HTTP status; null in the error of a job or run.")
+    code: str
+    param: str | None = Field(description="Dotted name of the field or parameter that is to blame.")
+    detail: str | None
+    hint: str | None
+    retryable: bool = Field(description="Whether the same request may succeed later.")
+    request_id: str | None
+
+
+def make_problem(
+    code: str,
+    *,
+    detail: str | None,
+    status: int | None = None,
+    param: str | None = None,
+    hint: str | None = None,
+    retryable: bool = False,
+    request_id: str | None = None,
+) -> Problem:
+    """The problem of this code, with its sentence for a title."""
+    return Problem(
+        type=f"urn:broca:error:{code}",
+        title=error_codes().get(code, code),
+        status=status,
+        code=code,
+        param=param,
+        detail=detail,
+        hint=hint,
+        retryable=retryable,
+        request_id=request_id,
+    )
+
+
+def problem_response(
+    request: Request, error: ApiError | ScoringError | StorageError, *, status: int, headers: Mapping[str, str]
+) -> Response:
+    """The error as an answer to this request."""
+    request_id = getattr(request.state, "request_id", None)
+    problem = make_problem(
+        error.code,
+        detail=error.detail,
+        status=status,
+        param=error.param,
+        hint=error.hint,
+        retryable=error.retryable,
+        request_id=request_id,
+    )
+    sent = dict(headers)
+    if request_id is not None:
+        sent["X-Request-ID"] = request_id
+    if status == 503:
+        sent["Retry-After"] = str(RETRY_AFTER_S)
+    return Response(problem.model_dump_json(), status_code=status, headers=sent, media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Lets every error of the app be answered by a problem."""
+    app.add_exception_handler(ApiError, _on_known)
+    app.add_exception_handler(StorageError, _on_known)
+    app.add_exception_handler(RequestError, _on_known)
+    app.add_exception_handler(ModelError, _on_known)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def _on_known(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError | ScoringError | StorageError)
+    status = error.status if isinstance(error, ApiError) else STATUS_BY_CODE.get(error.code, 422)
+    return problem_response(request, error, status=status, headers={})
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = tuple(first["loc"])
+    if first["type"] == "json_invalid" or (place == ("body",) and first["type"] == "missing"):
+        return _on_known(request, BodyMalformed("the body is not a JSON document", hint="send a JSON object"))
+    detail = str(first["msg"]).removeprefix("Value error, ")
+    if place[:2] == ("body", "options"):
+        return _on_known(request, OptionUnknown(detail, param=dotted(place[1:])))
+    return _on_known(request, RequestInvalid(detail, param=dotted(place[1:])))
+
+
+def _on_http(request: Request, error: Exception) -> Response:
+    """What the framework refuses by itself."""
+    assert isinstance(error, HTTPException)
+    known: dict[int, ApiError] = {
+        400: BodyMalformed("the body is not a JSON document", hint="send a JSON object"),
+        404: RouteNotFound("nothing lives at this address", hint="GET /openapi.json lists the addresses"),
+        405: MethodNotAllowed("the address does not know this method", hint="the header Allow names those it knows"),
+        413: BodyTooLarge("the body has too many bytes"),
+        415: MediaTypeUnsupported("the body has another media type", hint="send application/json"),
+    }
+    problem = known.get(error.status_code, ApiError("the request could not be answered"))
+    return problem_response(request, problem, status=error.status_code, headers=error.headers or {})
+
+
+def _on_unexpected(request: Request, _: Exception) -> Response:
+    """An answer that tells nothing; the server logs the exception itself, which is raised again after this."""
+    detail = "something unexpected went wrong"
+    hint = "the server's log has more under this request id"
+    return problem_response(request, ApiError(detail, hint=hint), status=500, headers={})
+
+
+def dotted(place: Sequence[Any]) -> str | None:
+    """A place such as ("benchmarks", 1) as `benchmarks[1]`; names that cannot be a field's are not repeated."""
+    name = ""
+    for part in place:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            name += ("." if name else "") + (part if _FIELD_NAME.fullmatch(str(part)) else "?")
+    return name or None

@@ -1,0 +1,174 @@
+"""What clients may send: bodies and parameters, strict, bounded, without unknown fields."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from storage.jobs import LABEL_NAME
+from storage.states import JobStatus
+
+from .errors import RequestInvalid
+from .problems import dotted
+
+MAX_BENCHMARKS = 64
+MAX_LABELS = 16
+LABEL_PREFIX = "label."
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Text may hold printable characters only")
+    return text
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
+Text = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
+LongText = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_printable)]
+LabelName = Annotated[str, StringConstraints(pattern=rf"^{LABEL_NAME.pattern}$")]
+PageToken = Annotated[str, StringConstraints(max_length=512), AfterValidator(_printable)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class NoParameters(BaseModel):
+    """A call without query parameters: an unknown one is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ModelReference(_Body):
+    """A model by its id on the hub, `local/<folder>` or `demo/tiny`, and a branch, tag or commit (null: main)."""
+
+    id: Text
+    revision: Text | None = None
+
+
+def _named(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
+_MODEL_SCHEMA = {
+    "description": "A model id, or a model id and a revision.",
+    "anyOf": [
+        {"type": "string", "maxLength": 256, "examples": ["gpt2", "demo/tiny", "local/my-model"]},
+        {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string", "maxLength": 256},
+                "revision": {"anyOf": [{"type": "string", "maxLength": 256}, {"type": "null"}]},
+            },
+            "required": ["id"],
+            "additionalProperties": False,
+        },
+    ],
+}
+
+
+class Options(_Body):
+    """How the model is loaded. `dtype` `auto` is bfloat16 on a GPU that has it and float32 elsewhere."""
+
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+class JobRequest(_Body):
+    """One model on some benchmarks under one protocol."""
+
+    model: Annotated[ModelReference, BeforeValidator(_named), WithJsonSchema(_MODEL_SCHEMA)]
+    benchmarks: Annotated[list[Name], Field(min_length=1, max_length=MAX_BENCHMARKS)]
+    protocol: Name = "grouped"
+    options: Options = Field(default_factory=Options)
+    labels: dict[LabelName, Text] = Field(
+        default_factory=dict, max_length=MAX_LABELS, description="Your own marks, by which jobs can be listed."
+    )
+    force: bool = Field(default=False, description="Compute again even where the score is known.")
+
+
+class _Page(BaseModel):
+    page_size: int = Field(default=50, ge=1, le=200, description="Entries on a page.")
+    page_token: PageToken | None = Field(default=None, description="`next_page_token` of the page before.")
+
+
+class ModelsQuery(_Page):
+    """Which models to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    family: Text | None = Field(default=None, description="Only models of this family.")
+
+
+class ModelQuery(BaseModel):
+    """Which revision of a model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    revision: Text | None = Field(default=None, description="A commit; the newest known one when absent.")
+
+
+class JobsQuery(_Page):
+    """Which jobs to list; `label.<name>=<value>` keeps those with this label."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: JobStatus | None = Field(default=None, description="Only jobs of this status.")
+    model: Text | None = Field(default=None, description="Only jobs of this model id.")
+
+    def labels(self) -> dict[str, str]:
+        """The labels asked for; raises RequestInvalid for parameters that are no labels."""
+        found = {}
+        for name, value in (self.model_extra or {}).items():
+            label = name.removeprefix(LABEL_PREFIX)
+            if label == name or not LABEL_NAME.fullmatch(label):
+                raise RequestInvalid("There is no such parameter", param=dotted([name]))
+            if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
+                raise RequestInvalid("A label is given once, as at most 256 printable characters", param=dotted([name]))
+            found[label] = value
+        return found
+
+
+class EventsQuery(BaseModel):
+    """Which events to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(default=0, ge=0, le=2**53, description="Only events with a greater `seq`.")
+
+
+class LeaderboardQuery(BaseModel):
+    """What the leaderboard shows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    protocol: Name = Field(default="grouped", description="The protocol of every score shown.")
+    benchmarks: LongText | None = Field(
+        default=None, description="Names separated by commas, in the order of the columns; all scored ones when absent."
+    )
+    family: Text | None = Field(default=None, description="Only models of this family.")
+    sort: Name = Field(
+        default="-average",
+        description="`average`, `params` or a benchmark; a leading `-` puts the greatest first.",
+    )
+    include_synthetic: bool = Field(
+        default=False, description="Show synthetic benchmarks too; those named in `benchmarks` are always shown."
+    )
+    all: bool = Field(default=False, description="A row for every revision, dtype and set of options.")
+    format: Literal["json", "csv"] | None = Field(
+        default=None, description="The answer's format; when absent, the header Accept decides."
+    )
+
+    def names(self) -> tuple[str, ...] | None:
+        """The benchmarks asked for, each once."""
+        if self.benchmarks is None:
+            return None
+        return tuple(dict.fromkeys(name for part in self.benchmarks.split(",") if (name := part.strip())))

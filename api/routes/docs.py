@@ -1,0 +1,63 @@
+"""The reference at /docs: one page made from the OpenAPI document and the error codes, without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from ..errors import error_codes
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "code{background:#f3f3f3;padding:.1em .3em}h2{margin-top:2.5rem;font-size:1.1rem}"
+    "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
+)
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """Every endpoint with its parameters, and every error code with its sentence."""
+    return HTMLResponse(reference(request.app.openapi()), headers={"Content-Security-Policy": POLICY})
+
+
+def reference(document: dict[str, Any]) -> str:
+    """The OpenAPI document as a page for people."""
+    calls = "".join(
+        _call(method.upper(), path, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    )
+    codes = _table((f"<code>{escape(code)}</code>", escape(sentence)) for code, sentence in error_codes().items())
+    title = f"{escape(document['info']['title'])} {escape(document['info']['version'])}"
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        f"<h1>{title}</h1><p>{escape(document['info'].get('summary', ''))} The same as a document for programs: "
+        f'<a href="/openapi.json">/openapi.json</a>.</p>{calls}<h2 id="errors">Error codes</h2>{codes}</html>'
+    )
+
+
+def _call(method: str, path: str, operation: dict[str, Any]) -> str:
+    parameters = _table(
+        (f"<code>{escape(parameter['name'])}</code>", escape(_about(parameter)))
+        for parameter in operation.get("parameters", ())
+    )
+    body = "<p>Takes a JSON body.</p>" if "requestBody" in operation else ""
+    description = escape(operation.get("description", ""))
+    return f"<h2><code>{method} {escape(path)}</code></h2><p>{description}</p>{body}{parameters}"
+
+
+def _about(parameter: dict[str, Any]) -> str:
+    default = parameter.get("schema", {}).get("default")
+    about = parameter.get("description") or f"In the {parameter['in']}."
+    return about if default is None else f"{about} Default: {default}."
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    return f"<table>{''.join(f'<tr><td>{name}</td><td>{text}</td></tr>' for name, text in rows)}</table>"

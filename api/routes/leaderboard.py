@@ -1,0 +1,83 @@
+"""The leaderboard as JSON or CSV."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.errors import BenchmarkUnknown
+from scoring.protocols import protocol_named
+from scoring.registry import Shelf, names
+from storage import leaderboard
+from storage.leaderboard import AVERAGE
+
+from ..dependencies import DatabaseDependency
+from ..requests import LeaderboardQuery
+from ..score_schemas import Leaderboard
+from ..score_views import board_csv, board_view
+
+PARAMETERS = "params"
+"""Sorts by the number of parameters; ranks stay those of the average."""
+
+router = APIRouter(prefix="/v1/leaderboard", tags=["leaderboard"])
+
+
+@router.get("", response_model=Leaderboard, responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
+def get_leaderboard(
+    query: Annotated[LeaderboardQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response | Leaderboard:
+    """Models beside one another: the newest score with default options of each model on each benchmark.
+
+    A missing cell says why. CSV (`format=csv` or `Accept: text/csv`) has one header row and for each benchmark three
+    columns: `<name>_raw`, `<name>_normalised` and `<name>_missing`.
+    """
+    protocol_named(query.protocol)
+    board = _board(query, database)
+    if _wants_csv(query, request):
+        disposition = f'attachment; filename="leaderboard-{board.protocol}.csv"'
+        headers = {"Content-Disposition": disposition, "Vary": "Accept"}
+        return Response(board_csv(board), media_type="text/csv", headers=headers)
+    view = board_view(board, {name: benchmark_named(name) for name in names(Shelf.BENCHMARKS)})
+    return Response(view.model_dump_json(), media_type="application/json", headers={"Vary": "Accept"})
+
+
+def _board(query: LeaderboardQuery, database: DatabaseDependency) -> leaderboard.Leaderboard:
+    key, is_descending = query.sort.removeprefix("-"), query.sort.startswith("-")
+    chosen = _chosen(query.names())
+    with database.read() as session:
+        board = leaderboard.query(
+            session,
+            protocol=query.protocol,
+            benchmarks=None if chosen is None else tuple(benchmark.name for benchmark in chosen),
+            family=query.family,
+            include_synthetic=query.include_synthetic or any(benchmark.synthetic for benchmark in chosen or ()),
+            sort=AVERAGE if key == PARAMETERS else key,
+            descending=is_descending,
+            all_rows=query.all,
+        )
+    return _by_parameters(board, is_descending=is_descending) if key == PARAMETERS else board
+
+
+def _chosen(chosen: tuple[str, ...] | None) -> list[Benchmark] | None:
+    if not chosen:
+        return None
+    try:
+        return [benchmark_named(name[:64]) for name in chosen]
+    except BenchmarkUnknown as error:
+        error.param = "benchmarks"
+        raise
+
+
+def _by_parameters(board: leaderboard.Leaderboard, *, is_descending: bool) -> leaderboard.Leaderboard:
+    counted = [row for row in board.rows if row.model is not None and row.model.parameters is not None]
+    uncounted = [row for row in board.rows if row.model is None or row.model.parameters is None]
+    counted.sort(key=lambda row: (row.model and row.model.parameters) or 0, reverse=is_descending)
+    return replace(board, sort=PARAMETERS, rows=(*counted, *uncounted))
+
+
+def _wants_csv(query: LeaderboardQuery, request: Request) -> bool:
+    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
+    return query.format == "csv" or (query.format is None and "text/csv" in accepted)

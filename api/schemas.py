@@ -1,0 +1,170 @@
+"""Shapes on the wire of jobs, models, benchmarks and the service itself. Scores are in `api.score_schemas`.
+
+Field names are a contract. A field that a release does not fill is null, never absent.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from storage.states import JobStatus, RunStatus
+
+from .problems import Problem
+
+Item = TypeVar("Item")
+
+
+class Wire(BaseModel):
+    """A shape that is sent: every field is there."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
+class ListOf(Wire, Generic[Item]):
+    """A page of a list."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    next_page_token: str | None = Field(description="Send it as `page_token` for the next page; null on the last one.")
+
+
+class JobModel(Wire):
+    """The model of a job; `revision` and `parameters` are null until a worker has resolved it."""
+
+    id: str
+    requested_revision: str | None
+    revision: str | None
+    parameters: int | None
+
+
+class Run(Wire):
+    """One model on one benchmark."""
+
+    object: Literal["run"] = "run"
+    id: str
+    benchmark: str
+    benchmark_version: int
+    protocol: str
+    status: RunStatus
+    attempt: int
+    score: str | None = Field(description="Id of the score.")
+    error: Problem | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class Progress(Wire):
+    """How far a job is: the mean of its runs' fractions, and what is being done."""
+
+    fraction: float = Field(ge=0, le=1)
+    stage: str | None
+    detail: str | None
+
+
+class JobUrls(Wire):
+    """Where to ask about a job."""
+
+    self: str
+    events: str
+    cancel: str
+    retry: str | None
+
+
+class Job(Wire):
+    """One model at one revision on some benchmarks, and how it stands."""
+
+    object: Literal["job"] = "job"
+    id: str
+    status: JobStatus
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model: JobModel
+    protocol: str
+    options: dict[str, Any]
+    labels: dict[str, str]
+    runs: list[Run]
+    progress: Progress
+    queue_position: int | None = Field(description="From 1 among queued jobs.")
+    cached: bool = Field(description="True when every score was known when the job was submitted.")
+    error: Problem | None
+    urls: JobUrls
+
+
+class Event(Wire):
+    """Something that happened to a job or to one of its runs; `seq` counts from 1 without gaps."""
+
+    object: Literal["event"] = "event"
+    seq: int
+    at: datetime
+    type: str
+    run: str | None
+    data: dict[str, Any]
+
+
+class Model(Wire):
+    """A model at one revision, as a worker found it."""
+
+    object: Literal["model"] = "model"
+    id: str
+    revision: str
+    family: str | None
+    architecture: str | None
+    parameters: int | None
+    n_layers: int | None
+    width: int | None
+    labels: dict[str, Any] | None
+    tuning: str | None
+    created_at: datetime
+
+
+class BenchmarkDataset(Wire):
+    """The data behind a benchmark. `ready` says whether its files are on this machine."""
+
+    name: str
+    licence: str | None
+    citation: str | None
+    sha256: str
+    ready: bool
+
+
+class Benchmark(Wire):
+    """A named, versioned measurement. A synthetic one says nothing of brains or readers."""
+
+    object: Literal["benchmark"] = "benchmark"
+    id: str
+    version: int
+    title: str
+    kind: str
+    metric: str
+    synthetic: bool
+    protocols: list[str]
+    dataset: BenchmarkDataset
+    n_folds: int
+
+
+class Alive(Wire):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(Wire):
+    """The database is reachable and current; the broker is told about but not needed."""
+
+    status: Literal["ok"] = "ok"
+    database: Literal["ok"] = "ok"
+    broker: str = Field(description="How the last ring went: `ok`, `unreachable` or `not rung yet`.")
+    workers: int = Field(description="Workers heard of lately.")
+
+
+class Version(Wire):
+    """What is running. Scores of different scoring versions must not be compared."""
+
+    object: Literal["version"] = "version"
+    version: str
+    scoring_version: str
+    protocols: list[str]

@@ -1,0 +1,223 @@
+"""Shapes on the wire of scores, layer curves and the leaderboard."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from .schemas import Wire
+
+
+class ScoreModel(Wire):
+    """The model at the commit that was scored."""
+
+    id: str
+    revision: str
+
+
+class ScoreBenchmark(Wire):
+    """The benchmark at the version and on the data that were used."""
+
+    id: str
+    version: int
+    data_sha256: str
+
+
+class Ceiling(Wire):
+    """The score that a perfect model can reach; where `value` is null, `reason` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    reason: str | None
+
+
+class Interval(Wire):
+    """A confidence interval; `n` counts the clusters it rests on."""
+
+    level: float
+    low: float
+    high: float
+    method: str
+    n: int
+    seed: int | None
+
+
+class Optimistic(Wire):
+    """The layer that is best on the test rows themselves: for comparison with papers only."""
+
+    name: str
+    raw: float
+
+
+class Layer(Wire):
+    """Which layer was used: one name for each outer fold, part after part."""
+
+    selected: list[str]
+    rule: str
+    optimistic: Optimistic
+
+
+class Counts(Wire):
+    """What a score rests on."""
+
+    stimuli: int
+    participants: int
+    units: int
+    valid_units: int
+    folds: int
+
+
+class Part(Wire):
+    """The raw score of one part and its weight in the whole."""
+
+    name: str
+    raw: float
+    weight: float
+
+
+class Baseline(Wire):
+    """What a subject without language reaches."""
+
+    id: str
+    raw: float
+    normalised: float | None
+
+
+class Warning(Wire):
+    """Something the reader of a score has to know."""
+
+    code: str
+    detail: str
+
+
+class Score(Wire):
+    """How well one model accounts for one benchmark under one protocol. Signed, never clipped."""
+
+    object: Literal["score"] = "score"
+    id: str
+    run: str
+    model: ScoreModel
+    benchmark: ScoreBenchmark
+    protocol: str
+    metric: str
+    raw: float
+    ceiling: Ceiling
+    normalised: float | None = Field(description="Raw over ceiling; null where there is none. May exceed 1.")
+    word_probability: str | None
+    clipped: bool | None = Field(description="Null: no number of this release is ever clipped.")
+    interval: Interval | None = Field(description="Of the raw score.")
+    layer: Layer | None
+    n: Counts
+    measures: dict[str, float]
+    parts: list[Part]
+    baselines: list[Baseline] | None = Field(description="Null: this release computes none.")
+    warnings: list[Warning]
+    provenance: str
+    superseded_by: str | None
+
+
+class LayerPart(Wire):
+    """A layer's raw score in one part."""
+
+    name: str
+    raw: float | None
+
+
+class LayerScore(Wire):
+    """One point of the layer curve; `depth` runs from 0 to 1, and `reason` says why `raw` is null."""
+
+    name: str
+    depth: float
+    raw: float | None
+    reason: str | None
+    parts: list[LayerPart]
+
+
+class Identity(Wire):
+    """All that makes two scores the same: change one of these and it is another score."""
+
+    model: ScoreModel
+    benchmark: ScoreBenchmark
+    protocol: str
+    dtype: str
+    options: dict[str, Any]
+    seed: int
+    scoring_version: str
+
+
+class Provenance(Wire):
+    """Where a score comes from: what identifies it, and the conditions it was computed under."""
+
+    object: Literal["provenance"] = "provenance"
+    score: str
+    run: str
+    subject: str
+    created_at: datetime
+    synthetic: bool
+    identity: Identity
+    conditions: dict[str, str | int | float | bool | None]
+
+
+class Column(Wire):
+    """A column of the board; `unit` is `normalised` where every shown row has a ceiling, else `raw`."""
+
+    key: str
+    label: str
+    help: str
+    unit: Literal["normalised", "raw"]
+
+
+class BoardModel(Wire):
+    """The model of a row; what no worker has found out is null."""
+
+    id: str
+    revision: str
+    family: str | None
+    architecture: str | None
+    parameters: int | None
+    n_layers: int | None
+    width: int | None
+    tuning: str | None
+
+
+class Cell(Wire):
+    """A value in the column's unit; `score` is the score's id."""
+
+    value: float
+    interval: Interval | None
+    score: str
+
+
+class MissingCell(Wire):
+    """No value, and the code that says why."""
+
+    value: None
+    missing: str
+
+
+class Row(Wire):
+    """A model, or with `all` one of its revisions, dtypes and sets of options."""
+
+    rank: int | None
+    rank_interval: list[int] | None
+    tie_group: int | None
+    model: BoardModel
+    dtype: str
+    options: dict[str, Any]
+    average: float | None = Field(description="Mean over the columns; null unless all are there.")
+    scores: dict[str, Cell | MissingCell]
+
+
+class Leaderboard(Wire):
+    """Models beside one another under one protocol. Ranks count from the greatest value."""
+
+    object: Literal["leaderboard"] = "leaderboard"
+    protocol: str
+    snapshot: str | None
+    columns: list[Column]
+    data: list[Row]
+    next_page_token: str | None

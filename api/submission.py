@@ -1,0 +1,143 @@
+"""From a request for a job to work that storage can write: names checked, defaults dropped, known scores found.
+
+Neither the hub nor a model is asked; of a local model's folder only names, sizes and times are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scoring import SCORING_VERSION
+from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.errors import BenchmarkUnknown, ModelError
+from scoring.protocols import Protocol, protocol_named
+from scoring.subjects import demo_model, local, model_ids
+from scoring.subjects.model_ids import ModelId, Namespace
+from storage import models, scores
+from storage.engine import Database
+from storage.identity import Work, pinned_key
+from storage.jobs import NewJob
+from storage.scores import StoredScore
+
+from .errors import RequestInvalid
+from .requests import JobRequest, ModelReference
+from .settings import ApiSettings
+
+MAIN = "main"
+"""The only branch that a model without commits has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A job that may be submitted. `signature` is that of a local model's folder as it is now."""
+
+    new_job: NewJob
+    model: ModelId
+    signature: str | None
+
+
+def check(request: JobRequest, settings: ApiSettings) -> Wanted:
+    """The job that a request asks for.
+
+    Raises ModelIdMalformed, ModelNotFound (local models only), BenchmarkUnknown, ProtocolUnsupported, RequestInvalid.
+    """
+    model = _model(request.model)
+    protocol = protocol_named(request.protocol)
+    benchmarks = _benchmarks(request.benchmarks, protocol)
+    return Wanted(
+        new_job=NewJob(
+            model_id=str(model),
+            requested_revision=request.model.revision,
+            benchmarks=tuple((benchmark.name, benchmark.version) for benchmark in benchmarks),
+            protocol=protocol.name,
+            scoring_version=SCORING_VERSION,
+            options=request.options.model_dump(exclude_defaults=True),
+            labels=request.labels,
+            force=request.force,
+        ),
+        model=model,
+        signature=_signature(model, settings),
+    )
+
+
+def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] | None:
+    """The scores of all benchmarks by name, where the model is pinned and all are there; else None."""
+    job = wanted.new_job
+    if job.force:
+        return None
+    with database.read() as session:
+        revision = _fixed_revision(wanted)
+        if revision is None and wanted.signature is not None:
+            revision = models.find_by_signature(session, job.model_id, wanted.signature)
+        if revision is None or not _is_meant(job.requested_revision, revision):
+            return None
+        known = {}
+        for name, version in job.benchmarks:
+            score = scores.find_pinned(session, pinned_key(_pinned(job, name, version, revision)))
+            if score is None:
+                return None
+            known[name] = score
+    return known
+
+
+def _model(reference: ModelReference) -> ModelId:
+    model = model_ids.parse(reference.id)
+    if reference.revision is not None:
+        try:
+            model_ids.check_revision(reference.revision)
+        except ModelError as error:
+            error.param = "model.revision"
+            raise
+    return model
+
+
+def _benchmarks(names: list[str], protocol: Protocol) -> list[Benchmark]:
+    found = []
+    for position, name in enumerate(names):
+        param = f"benchmarks[{position}]"
+        if name in names[:position]:
+            raise RequestInvalid("the benchmark is named twice", hint="name each benchmark once", param=param)
+        try:
+            benchmark = benchmark_named(name)
+        except BenchmarkUnknown as error:
+            error.param = param
+            raise
+        benchmark.require(protocol)
+        found.append(benchmark)
+    return found
+
+
+def _signature(model: ModelId, settings: ApiSettings) -> str | None:
+    """The mark of a local model's files; None for other models and for folders that change under our eyes."""
+    if model.namespace is not Namespace.LOCAL:
+        return None
+    try:
+        return local.signature(local.local_folder(settings.model_dir, model.name))
+    except OSError:
+        return None
+
+
+def _fixed_revision(wanted: Wanted) -> str | None:
+    """The revision that a name alone pins: a full commit sha, or that of the demonstration model."""
+    if wanted.model.namespace is Namespace.DEMO:
+        return demo_model.REVISION
+    requested = wanted.new_job.requested_revision
+    is_pinned = wanted.model.namespace is Namespace.HUB and requested is not None
+    return requested if is_pinned and model_ids.is_commit_sha(requested or "") else None
+
+
+def _is_meant(requested: str | None, revision: str) -> bool:
+    return requested in (None, MAIN, revision)
+
+
+def _pinned(job: NewJob, benchmark: str, version: int, revision: str) -> Work:
+    return Work(
+        model_id=job.model_id,
+        revision=revision,
+        benchmark=benchmark,
+        benchmark_version=version,
+        protocol=job.protocol,
+        seed=job.seed,
+        scoring_version=job.scoring_version,
+        options=job.options,
+    )

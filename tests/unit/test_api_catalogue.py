@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from api.app import create_app
+from api.errors import error_codes
+from api.problems import dotted
+from api.requests import JobRequest
+from api.score_views import board_csv
+from api.settings import ApiSettings
+from storage.leaderboard import Cell, Column, Leaderboard, Row
+
+
+def test_importing_the_app_loads_neither_torch_nor_transformers_nor_the_hub() -> None:
+    code = """
+import sys
+import api.app
+from scoring.benchmarks.base import benchmark_named
+from scoring.registry import Shelf, names
+for name in names(Shelf.BENCHMARKS):
+    benchmark_named(name).data_sha256()
+print([name for name in ("torch", "transformers", "huggingface_hub") if name in sys.modules])
+print(sorted(name for name in sys.modules if name.startswith("worker.")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "['worker.queue']"]
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in ApiSettings.model_fields.values())
+
+
+def test_error_codes_are_stable_names_with_a_sentence() -> None:
+    codes = error_codes()
+    contract = (
+        "model_not_found, revision_not_found, model_gated, no_safetensors, remote_code_refused, "
+        "architecture_unsupported, model_too_large, benchmark_unknown, protocol_unsupported, data_missing, "
+        "data_checksum_mismatch, out_of_memory, timeout, worker_lost, numerical_failure, hub_unavailable, "
+        "insufficient_storage, cancelled, internal"
+    )
+    assert set(contract.split(", ")) <= set(codes)
+    assert all(code.replace("_", "").isalpha() and code.islower() for code in codes)
+    assert all(sentence.endswith(".") for sentence in codes.values())
+
+
+def test_places_are_dotted_and_hostile_names_are_not_repeated() -> None:
+    assert dotted(("benchmarks", 1)) == "benchmarks[1]"
+    assert dotted(("model", "revision")) == "model.revision"
+    assert dotted(("labels", "<script>")) == "labels.?"
+    assert dotted(()) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": 7},
+        {"model": {"id": "gpt2", "branch": "main"}},
+        {"model": "gpt2\x00"},
+        {"benchmarks": []},
+        {"benchmarks": "demo-fmri"},
+        {"benchmarks": ["x" * 65]},
+        {"force": 1},
+        {"force": "true"},
+        {"options": {"dtype": "float16"}},
+        {"options": {"device": "cpu"}},
+        {"labels": {"a b": "c"}},
+        {"labels": {"a": "c\x00"}},
+        {"labels": {str(n): "" for n in range(17)}},
+        {"seed": 1},
+        {"trust_remote_code": True},
+    ],
+)
+def test_requests_outside_their_bounds_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        JobRequest.model_validate({"model": "gpt2", "benchmarks": ["demo-fmri"], **change})
+
+
+def test_a_model_is_named_by_a_string_or_an_object() -> None:
+    short = JobRequest.model_validate({"model": "gpt2", "benchmarks": ["demo-fmri"]})
+    long = JobRequest.model_validate({"model": {"id": "gpt2", "revision": None}, "benchmarks": ["demo-fmri"]})
+    assert short == long
+
+
+def test_csv_has_one_header_row_and_no_formulas() -> None:
+    row = Row(
+        rank=1,
+        model_id="=cmd()",
+        revision="r",
+        dtype="float32",
+        options={},
+        scored_at=datetime(2026, 1, 1, tzinfo=UTC),
+        model=None,
+        average=-0.5,
+        cells={"a": Cell(value=-0.5, raw=-0.5, score_id="score_1"), "b": Cell(value=None, missing="never_run")},
+    )
+    columns = (Column(key="a", normalised=False), Column(key="b", normalised=False))
+    text = board_csv(Leaderboard(protocol="grouped", sort="average", columns=columns, rows=(row,)))
+    assert text.split("\r\n") == [
+        "rank,model,revision,dtype,family,parameters,average,a_raw,a_normalised,a_missing,b_raw,b_normalised,b_missing",
+        "1,'=cmd(),r,float32,,,-0.5,-0.5,,,,,never_run",
+        "",
+    ]
+
+
+def test_the_openapi_document_names_every_endpoint() -> None:
+    paths = create_app(ApiSettings()).openapi()["paths"]
+    assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
+        ("POST", "/v1/jobs"),
+        ("GET", "/v1/jobs"),
+        ("GET", "/v1/jobs/{job_id}"),
+        ("POST", "/v1/jobs/{job_id}/cancel"),
+        ("GET", "/v1/jobs/{job_id}/events"),
+        ("GET", "/v1/scores/{score_id}"),
+        ("GET", "/v1/scores/{score_id}/layers"),
+        ("GET", "/v1/scores/{score_id}/provenance"),
+        ("GET", "/v1/models"),
+        ("GET", "/v1/models/{model_id}"),
+        ("GET", "/v1/benchmarks"),
+        ("GET", "/v1/benchmarks/{benchmark_id}"),
+        ("GET", "/v1/leaderboard"),
+        ("GET", "/livez"),
+        ("GET", "/readyz"),
+        ("GET", "/v1/version"),
+    }
