@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457). Nothing that a client sent comes back, save its field names."""
+"""Every error as `application/problem+json` (RFC 9457). A refused name may be quoted, short; a body never is."""
 
 from __future__ import annotations
 
