@@ -23,10 +23,6 @@ from .errors import RequestInvalid
 from .requests import JobRequest, ModelReference
 from .settings import ApiSettings
 
-MAIN = "main"
-"""The only branch that a model without commits has."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """A job that may be submitted. `signature` is that of a local model's folder as it is now."""
@@ -108,8 +104,11 @@ def _benchmarks(names: list[str], protocol: Protocol) -> list[Benchmark]:
 
 
 def _signature(model: ModelId, settings: ApiSettings) -> str | None:
-    """The mark of a local model's files; None for other models and for folders that change under our eyes."""
-    if model.namespace is not Namespace.LOCAL:
+    """The mark of a local model's files; None for other models and for folders that this process cannot read.
+
+    Workers may have a folder of local models where the web process has none: then they say whether it holds the model.
+    """
+    if model.namespace is not Namespace.LOCAL or settings.model_dir is None:
         return None
     try:
         return local.signature(local.local_folder(settings.model_dir, model.name))
@@ -127,7 +126,7 @@ def _fixed_revision(wanted: Wanted) -> str | None:
 
 
 def _is_meant(requested: str | None, revision: str) -> bool:
-    return requested in (None, MAIN, revision)
+    return requested in (None, model_ids.DEFAULT_REVISION, revision)
 
 
 def _pinned(job: NewJob, benchmark: str, version: int, revision: str) -> Work:

@@ -17,12 +17,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from . import schema
 from .columns import dump_json
+from .errors import DatabaseUnavailable
 
 BUSY_TIMEOUT_MS = 30_000
+UNDEFINED_TABLE = "42P01"
+"""PostgreSQL's SQLSTATE for a table that is not there."""
 
 
 class Database:
@@ -38,13 +43,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database and changes nothing."""
-        with _session(self.engine) as session:
+        with _told_when_away(), _session(self.engine) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session whose changes are committed at the end of the block, or not at all when it raises."""
-        with self._write_lock, _session(self._writing_engine) as session, session.begin():
+        with _told_when_away(), self._write_lock, _session(self._writing_engine) as session, session.begin():
             yield session
 
     def now(self, session: Session) -> datetime:
@@ -53,12 +58,12 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema up to date; any number of processes may do so at once."""
-        with self._write_lock, self._writing_engine.begin() as connection:
+        with _told_when_away(), self._write_lock, self._writing_engine.begin() as connection:
             schema.upgrade(connection)
 
     def is_current(self) -> bool:
         """True when the newest migration has been run here."""
-        with self.engine.connect() as connection:
+        with _told_when_away(), self.engine.connect() as connection:
             return schema.is_current(connection)
 
     def dispose(self) -> None:
@@ -85,6 +90,23 @@ def resolve_url(url: str) -> sa.URL:
     if parsed.drivername == "sqlite" and parsed.database in {None, "", ":memory:"}:
         raise ValueError("an SQLite database needs a file: sqlite:///path")
     return parsed
+
+
+@contextmanager
+def _told_when_away() -> Iterator[None]:
+    """Raises DatabaseUnavailable for a database that cannot be worked with now; errors of queries pass unchanged."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise _unavailable() from error
+    except DBAPIError as error:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
+            raise _unavailable() from error
+        raise
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable("the database cannot be worked with now", hint="try again in some seconds")
 
 
 def _session(engine: sa.Engine) -> Session:

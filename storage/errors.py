@@ -6,9 +6,10 @@
     ├── ScoreNotFound: score_not_found
     ├── ModelUnknown: model_unknown
     ├── PageTokenInvalid: page_token_invalid
-    └── SortUnknown: sort_unknown
+    ├── SortUnknown: sort_unknown
+    └── DatabaseUnavailable: database_unavailable (worth a retry as it stands)
 
-What belongs here: errors about stored facts. A database that cannot be reached is the caller's to report.
+What belongs here: errors about stored facts.
 """
 
 from __future__ import annotations
@@ -66,3 +67,10 @@ class SortUnknown(StorageError):
     """The leaderboard has no column of this name to sort by."""
 
     code = "sort_unknown"
+
+
+class DatabaseUnavailable(StorageError):
+    """The database does not answer, is busy for too long, or has no tables yet."""
+
+    code = "database_unavailable"
+    retryable = True

@@ -14,6 +14,8 @@ from ..errors import ModelIdMalformed
 
 MAX_ID_CHARACTERS = 96
 MAX_REVISION_CHARACTERS = 128
+DEFAULT_REVISION = "main"
+"""The branch meant where none is named, and the only one of a model without commits."""
 DEMO_NAMES = ("tiny",)
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"

@@ -15,9 +15,8 @@ from . import demo_model, model_ids
 from .checks import check_folder
 from .hub import Hub, OnProgress, fetch
 from .local import content_revision, downloaded_folder, local_folder, signature
-from .model_ids import Namespace
+from .model_ids import DEFAULT_REVISION, Namespace
 
-DEFAULT_REVISION = "main"
 DEMO_FOLDER = "demo-tiny"
 
 

@@ -161,7 +161,6 @@ def test_a_database_without_tables_is_not_ready(empty_database_url: str, tmp_pat
         assert client.get("/livez").status_code == 200
 
 
-@pytest.mark.xfail(reason="storage lets the errors of its driver through")
 @pytest.mark.parametrize("path", ["/readyz", "/v1/jobs", "/v1/jobs/job_1", "/v1/leaderboard", "/v1/scores/score_1"])
 def test_a_database_that_is_down_asks_for_patience(tmp_path: Path, path: str) -> None:
     with socket.socket() as closed:

@@ -1,0 +1,318 @@
+"""The supervisor with its real child processes, on SQLite and PostgreSQL: what a claim turns into."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scoring import SCORING_VERSION
+from storage import jobs, models, runs, scores, workers
+from storage.events import list_events
+from storage.jobs import NewJob
+from worker.settings import WorkerSettings
+from worker.supervisor import Supervisor
+
+TIMEOUT_S = 120
+BOTH_DEMOS = (("demo-fmri", 1), ("demo-reading", 1))
+
+
+@pytest.fixture
+def settings(tmp_path, database_url):
+    return WorkerSettings(
+        data_dir=tmp_path / "home",
+        database_url=database_url,
+        broker_url=None,
+        model_dir=tmp_path / "models",
+        data_mirror=None,
+        device="cpu",
+        lease_s=3,
+        beat_s=0.5,
+        poll_s=0.2,
+        backoff_s=0.1,
+    )
+
+
+@pytest.fixture
+def start(settings, open_database):
+    """Starts supervisors of this process, which are stopped when the test ends."""
+    started = []
+
+    def start_one(**changes):
+        supervisor = Supervisor(settings.model_copy(update=changes), open_database(settings.resolved_database_url))
+        started.append(supervisor)
+        supervisor.start()
+        return supervisor
+
+    yield start_one
+    for supervisor in started:
+        supervisor.stop()
+
+
+def submit(database, *, model="demo/tiny", benchmarks=BOTH_DEMOS, **changes):
+    order = NewJob(
+        model_id=model,
+        requested_revision=None,
+        benchmarks=benchmarks,
+        protocol="grouped",
+        scoring_version=SCORING_VERSION,
+        **changes,
+    )
+    with database.write() as session:
+        return jobs.submit(session, order).id
+
+
+def the_job(database, job_id):
+    with database.read() as session:
+        return jobs.get(session, job_id)
+
+
+def wait_for(condition, timeout_s=TIMEOUT_S):
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "what the test waits for did not happen"
+        time.sleep(0.05)
+    return value
+
+
+def finished(database, job_id):
+    return wait_for(lambda: (job := the_job(database, job_id)).finished_at and job)
+
+
+def test_a_job_becomes_scores_and_every_step_an_event(database, start):
+    start()
+    job = finished(database, submit(database))
+    assert job.status == "succeeded"
+    with database.read() as session:
+        found = {run.benchmark: scores.get(session, run.score_id) for run in job.runs}
+        stages = [event.data.get("stage") for event in list_events(session, job.id) if event.type == "run.progress"]
+        model = models.get(session, "demo/tiny")
+    assert found["demo-fmri"].score.raw > 0.3
+    assert found["demo-fmri"].score.layers[0].name == "embed"
+    assert found["demo-reading"].score.word_probability == "sum"
+    assert found["demo-fmri"].revision == model.revision == job.runs[0].revision
+    assert (model.family, model.n_layers) == ("llama", 3)
+    assert {"resolve", "load"} <= set(stages)
+
+
+def test_one_load_serves_every_queued_run_of_a_model(database, start):
+    first = submit(database, benchmarks=BOTH_DEMOS[:1])
+    second = submit(database, benchmarks=BOTH_DEMOS[1:])
+    start()
+    tokens = wait_for(lambda: running_tokens(database, [first, second]))
+    assert len(set(tokens)) == 1
+    assert {finished(database, job_id).status for job_id in (first, second)} == {"succeeded"}
+
+
+def running_tokens(database, job_ids):
+    """The claims that hold the runs of these jobs, once all are held."""
+    tokens = [run.token for job_id in job_ids for run in the_job(database, job_id).runs]
+    return all(tokens) and tokens
+
+
+def test_a_known_score_is_given_again_without_scoring(database, start):
+    start()
+    first = finished(database, submit(database))
+    again = finished(database, submit(database))
+    assert [run.score_id for run in again.runs] == [run.score_id for run in first.runs]
+    with database.read() as session:
+        stages = {event.data.get("stage") for event in list_events(session, again.id)}
+    assert "load" not in stages
+
+
+def test_force_makes_a_new_score_that_supersedes_the_old(database, start):
+    start()
+    first = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:])).runs[0].score_id
+    second = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:], force=True)).runs[0].score_id
+    with database.read() as session:
+        old, new = scores.get(session, first), scores.get(session, second)
+    assert old.superseded_by == second
+    assert new.score.raw == old.score.raw
+
+
+def test_missing_data_fails_its_own_run_and_no_other(database, start):
+    start()
+    job = finished(database, submit(database, benchmarks=(("pereira2018-example", 1), *BOTH_DEMOS)))
+    assert job.status == "partially_succeeded"
+    by_name = {run.benchmark: run for run in job.runs}
+    assert by_name["pereira2018-example"].error["code"] == "data_missing"
+    assert "BROCA_DATA_MIRROR" in by_name["pereira2018-example"].error["hint"]
+    assert by_name["demo-fmri"].status == by_name["demo-reading"].status == "succeeded"
+
+
+def test_changed_data_fails_its_own_run_and_no_other(database, start, tmp_path):
+    mirror = tmp_path / "mirror" / "pereira2018_example"
+    mirror.mkdir(parents=True)
+    for name in ("stimuli.csv", "responses.npy"):
+        (mirror / name).write_bytes(b"something else")
+    start(data_mirror=mirror.parent)
+    job = finished(database, submit(database, benchmarks=(("pereira2018-example", 1), BOTH_DEMOS[1])))
+    assert job.runs[0].error["code"] == "data_checksum_mismatch"
+    assert job.runs[1].status == "succeeded"
+
+
+def test_a_model_that_is_not_there_fails_the_job_with_its_code(database, start):
+    start()
+    job = finished(database, submit(database, model="local/nothing"))
+    assert job.status == "failed"
+    assert {run.error["code"] for run in job.runs} == {"model_not_found"}
+
+
+def scoring_processes():
+    """Scoring processes below this one that are still alive."""
+    return [child for child in psutil.Process().children(recursive=True) if is_scoring(child)]
+
+
+def is_scoring(process):
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "worker.pipeline" in process.cmdline()
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_cancelled_job_ends_its_scoring_process(database, start):
+    start()
+    job_id = submit(database)
+    wait_for(scoring_processes)
+    with database.write() as session:
+        assert jobs.cancel(session, job_id).status == "cancelled"
+    wait_for(lambda: not scoring_processes(), timeout_s=15)
+    assert {run.status for run in the_job(database, job_id).runs} == {"cancelled"}
+    assert finished(database, submit(database)).status == "succeeded"
+
+
+def test_a_worker_that_stops_hands_its_runs_back_unspent(database, start):
+    supervisor = start()
+    job_id = submit(database)
+    wait_for(scoring_processes)
+    supervisor.stop()
+    runs_now = the_job(database, job_id).runs
+    assert {(run.status, run.attempt) for run in runs_now} == {("queued", 0)}
+    assert not scoring_processes()
+    start()
+    assert finished(database, job_id).status == "succeeded"
+
+
+def test_a_crashed_scoring_process_is_tried_again_then_given_up(database, start):
+    start(max_attempts=2)
+    job_id = submit(database, benchmarks=BOTH_DEMOS[:1])
+
+    def kill_whatever_scores():
+        for process in scoring_processes():
+            process.kill()
+        return the_job(database, job_id).finished_at
+
+    wait_for(kill_whatever_scores)
+    (run,) = the_job(database, job_id).runs
+    assert (run.status, run.error["code"], run.attempt) == ("failed", "worker_lost", 2)
+    assert "signal SIGKILL" in run.error["detail"]
+
+
+def test_a_run_that_takes_too_long_is_ended(database, start):
+    start(run_timeout_s=0.5)
+    job = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1]))
+    assert job.runs[0].error["code"] == "timeout"
+
+
+def test_a_live_worker_is_known_and_one_that_left_is_not(database, start):
+    supervisor = start()
+
+    def alive():
+        with database.read() as session:
+            return workers.alive(session, within_s=30)
+
+    (worker,) = wait_for(alive)
+    assert (worker.device, worker.pid) == ("cpu", os.getpid())
+    supervisor.stop()
+    assert not alive()
+
+
+WORKER = """
+from worker.settings import WorkerSettings
+from worker.tasks import run_worker
+run_worker(WorkerSettings())
+"""
+
+
+@pytest.fixture
+def worker_process(settings):
+    """Starts whole Celery workers as processes of their own."""
+    started = []
+    environment = os.environ | {
+        "BROCA_DATA_DIR": str(settings.data_dir),
+        "BROCA_DATABASE_URL": settings.resolved_database_url,
+        "BROCA_LEASE_S": "3",
+        "BROCA_BEAT_S": "0.5",
+        "BROCA_POLL_S": "0.5",
+        "BROCA_BACKOFF_S": "0.1",
+        "PYTHONPATH": str(Path.cwd()),
+    }
+
+    def start_one():
+        started.append(subprocess.Popen([sys.executable, "-c", WORKER], env=environment, stderr=subprocess.DEVNULL))
+        return started[-1]
+
+    yield start_one
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+
+
+def test_a_job_outlives_the_kill_of_its_worker_and_gets_one_score_per_run(database, worker_process):
+    job_id = submit(database)
+    first = worker_process()
+    (scoring,) = wait_for(scoring_processes)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    wait_for(lambda: not is_scoring(scoring), timeout_s=15)
+    worker_process()
+    job = finished(database, job_id)
+    assert job.status == "succeeded"
+    assert {run.attempt for run in job.runs} == {2}
+    with database.read() as session:
+        assert all(scores.get(session, run.score_id).run_id == run.id for run in job.runs)
+
+
+def test_a_worker_ends_on_sigterm_and_leaves_nothing_running(database, worker_process):
+    process = worker_process()
+    job_id = submit(database)
+    wait_for(scoring_processes)
+    process.terminate()
+    assert process.wait(30) == 0
+    assert not scoring_processes()
+    assert {run.attempt for run in the_job(database, job_id).runs} == {0}
+
+
+def test_the_scoring_process_gets_no_secret(database, start, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("BROCA_DATABASE_URL", "postgresql://secret")
+    start()
+    submit(database)
+    (process,) = wait_for(scoring_processes)
+    environment = process.environ()
+    assert not {"HF_TOKEN", "BROCA_DATABASE_URL"} & set(environment)
+    assert not [value for value in environment.values() if "hf_secret" in value or "//secret" in value]
+    assert environment["HF_HUB_OFFLINE"] == "1"
+
+
+def test_attempts_back_off_ever_longer(database):
+    from worker.attempt import backoff_s
+
+    assert 12 <= backoff_s(1, first_s=15) <= 18
+    assert 24 <= backoff_s(2, first_s=15) <= 36
+    assert backoff_s(30, first_s=15) <= 15 * 60 * 1.2
+
+
+def test_an_expired_lease_is_swept_by_the_next_worker(database, start):
+    job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
+    with database.write() as session:
+        assert runs.claim(session, worker="gone", lease_s=0.2) is not None
+    start()
+    job = finished(database, job_id)
+    assert job.status == "succeeded"
+    assert job.runs[0].attempt == 2
