@@ -42,14 +42,20 @@ clean: ## remove caches and build products; .venv stays
 	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Made anew only where there is no environment that works.
 $(VENV)/.created:
-	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is not installed; name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(MAKE) --no-print-directory environment
+	@touch $@
+
+.PHONY: environment
+environment:
+	@command -v $(PYTHON) > /dev/null || \
+		{ echo "$(PYTHON) is not installed; name another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Broca needs Python 3.11 or newer, $(PYTHON) is older; name another: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || \
-		{ echo "$(PYTHON) cannot make environments: its venv or ensurepip is missing (Debian: apt install python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	@touch $@
+		{ echo "$(PYTHON) cannot make environments: venv or ensurepip is missing (Debian: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .

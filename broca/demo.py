@@ -98,9 +98,11 @@ def score_and_show(client: Client, plan: Plan) -> bool:
         job = client.wait(job.id, show, timeout_s=SCORE_TIMEOUT_S)
     show_scores(client, [client.score(run.score) for run in job.runs if run.score is not None])
     show_failed_runs(job)
+    if not job.has_succeeded:
+        return False
     board = client.leaderboard(include_synthetic=plan.is_synthetic)
     show_board(client, board)
-    return job.has_succeeded and is_complete(board, plan)
+    return is_complete(board, plan)
 
 
 def is_complete(board: Leaderboard, plan: Plan) -> bool:
