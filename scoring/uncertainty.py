@@ -20,8 +20,8 @@ def jackknife_correlation(
 
     `statistic` takes a boolean mask of rows, (n_rows,), and gives r over them. With z = atanh(r), the pseudo-values
     n z − (n − 1) z₍₋ᵢ₎ have the mean and standard error from which the interval is made, and tanh brings it back.
-    For few clusters t on pseudo-values keeps its coverage where a percentile bootstrap does not. None below 5, and where r is ±1
-    and has no z.
+    For few clusters t on pseudo-values keeps its coverage where a percentile bootstrap does not. None below 5
+    clusters, and where r is ±1 and has no z.
     """
     cluster_of_row = np.asarray(clusters)
     names = list(dict.fromkeys(clusters))

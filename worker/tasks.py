@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from celery import Celery, bootsteps
+from celery.platforms import SecurityWarning
 
 from storage.engine import Database
 
@@ -18,6 +20,8 @@ def run_worker(settings: WorkerSettings) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     supervisor = Supervisor(settings, Database(settings.resolved_database_url))
     app = build_app(settings, supervisor)
+    # Celery warns root of pickled messages; only JSON is accepted here.
+    warnings.simplefilter("ignore", SecurityWarning)
     app.Worker(
         pool="threads",
         concurrency=1,

@@ -9,71 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from broca import Client
-
-TIMEOUT_S = 120.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """A running `broca serve`."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    data_dir: Path
-    log: Path
-
-
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Served]:
-    ready, log, data_dir = folder / "ready.json", folder / "log", folder / "data"
-    command = [sys.executable, "-m", "broca", "serve", "--port", "0", "--data-dir", str(data_dir)]
-    hidden = {"BROCA_DATABASE_URL", "BROCA_BROKER_URL", "BROCA_DATA_DIR", "BROCA_HOST", "BROCA_URL"}
-    environment = {name: value for name, value in os.environ.items() if name not in hidden}
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [*command, "--ready-file", str(ready), *options], env=environment, stdout=stream, stderr=stream
-        )
-        try:
-            wait_for(lambda: ready.exists() or process.poll() is not None)
-            assert process.poll() is None, log.read_text()
-            told = json.loads(ready.read_text())
-            assert told["pid"] == process.pid
-            assert told["data_dir"] == str(data_dir)
-            yield Served(process=process, url=told["url"], data_dir=data_dir, log=log)
-        finally:
-            process.terminate()
-            process.wait(timeout=TIMEOUT_S)
-            wait_for(lambda: not processes_of(data_dir))
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = TIMEOUT_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def processes_of(data_dir: Path) -> set[int]:
-    """Processes whose arguments or environment name the data folder, other than those that are over."""
-    needle, found = str(data_dir).encode(), set()
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if needle in (entry / "cmdline").read_bytes() or needle in (entry / "environ").read_bytes():
-                found.add(int(entry.name))
-        except OSError:
-            continue
-    return found
+from tests.serving import TIMEOUT_S, processes_of, serving, wait_for
 
 
 def broca(*arguments: str) -> subprocess.CompletedProcess[str]:
