@@ -77,7 +77,7 @@ _MODEL_SCHEMA = {
 
 
 class Options(_Body):
-    """How the model is loaded. `dtype` `auto` is bfloat16 on a GPU that has it and float32 elsewhere."""
+    """How the model is loaded. `dtype` `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
 

@@ -218,6 +218,7 @@ class Leaderboard(Wire):
     object: Literal["leaderboard"] = "leaderboard"
     protocol: str
     snapshot: str | None
+    average_unit: Literal["raw", "normalised"] = Field(description="What averages are of.")
     columns: list[Column]
     data: list[Row]
     next_page_token: str | None

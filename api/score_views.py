@@ -77,6 +77,7 @@ def board_view(board: StoredBoard, benchmarks: Mapping[str, Benchmark]) -> wire.
     return wire.Leaderboard(
         protocol=board.protocol,
         snapshot=None,
+        average_unit="normalised" if board.average_normalised else "raw",
         columns=[
             _column(column.key, benchmarks.get(column.key), is_normalised=column.normalised) for column in board.columns
         ],

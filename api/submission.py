@@ -23,6 +23,7 @@ from .errors import RequestInvalid
 from .requests import JobRequest, ModelReference
 from .settings import ApiSettings
 
+
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """A job that may be submitted. `signature` is that of a local model's folder as it is now."""

@@ -244,6 +244,7 @@ class Leaderboard(Result):
     columns: tuple[Column, ...] = ()
     data: tuple[LeaderboardRow, ...] = ()
     snapshot: str | None = None
+    average_unit: str | None = None
 
 
 class Model(Result):

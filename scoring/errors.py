@@ -164,7 +164,14 @@ class InsufficientStorage(ScoringError):
 
 
 class HubUnavailable(ScoringError):
-    """The hub does not answer, or answers that it is busy."""
+    """The hub does not answer, or answers that it is busy.
+
+    `retry_after_s` is the pause in seconds that the hub asked for, where it did.
+    """
 
     code = "hub_unavailable"
     retryable = True
+
+    def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(detail, hint=hint)
+        self.retry_after_s = retry_after_s

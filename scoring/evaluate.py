@@ -8,6 +8,7 @@ from .benchmarks.base import Benchmark, Kind, benchmark_named
 from .datasets.base import Experiment
 from .datasets.download import DataStore
 from .metrics.linear_predictivity import predict_recording
+from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times
 from .protocols import Protocol, protocol_named
 from .regression.folds import refuse_text_in_two_groups
@@ -51,19 +52,7 @@ def compare(
     on_progress: Progress = lambda _: None,
 ) -> Score:
     """The score of responses that are already there; needs no model."""
-    stimuli, measured = experiment.stimuli, experiment.measured
-    if isinstance(measured, Recording):
-        refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
-        outcome = predict_recording(
-            responses.layers,
-            measured,
-            stimuli.groups,
-            n_folds=benchmark.n_folds,
-            layer_rule=protocol.layer_rule,
-            on_progress=on_progress,
-        )
-    else:
-        outcome = correlate_reading_times(responses, measured, stimuli, alignment=protocol.times)
+    outcome = _outcome(responses, benchmark, experiment, protocol, on_progress=on_progress)
     return Score(
         subject=subject,
         benchmark=benchmark.name,
@@ -83,4 +72,26 @@ def compare(
         measures=outcome.measures,
         warnings=outcome.warnings,
         conditions=responses.conditions,
+    )
+
+
+def _outcome(
+    responses: Responses,
+    benchmark: Benchmark,
+    experiment: Experiment,
+    protocol: Protocol,
+    *,
+    on_progress: Progress,
+) -> Outcome:
+    stimuli, measured = experiment.stimuli, experiment.measured
+    if not isinstance(measured, Recording):
+        return correlate_reading_times(responses, measured, stimuli, alignment=protocol.times)
+    refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
+    return predict_recording(
+        responses.layers,
+        measured,
+        stimuli.groups,
+        n_folds=benchmark.n_folds,
+        layer_rule=protocol.layer_rule,
+        on_progress=on_progress,
     )

@@ -1,6 +1,7 @@
 """The leaderboard: a read model over scores and runs that nothing else is decided by.
 
-A column shows `normalised` where every shown row of it has a ceiling, else `raw`. A missing cell says why.
+A column shows `normalised` where every shown row of it has a ceiling, else `raw`. An average never mixes the two: it is
+of normalised scores where every column is, else of raw ones. A missing cell says why.
 """
 
 from __future__ import annotations
@@ -68,6 +69,11 @@ class Leaderboard:
     sort: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+    @property
+    def average_normalised(self) -> bool:
+        """Whether averages are of normalised scores: where every column is; else they are of raw ones."""
+        return _all_normalised(self.columns)
 
 
 def query(
@@ -170,7 +176,8 @@ def _row(
     for column in columns:
         missing = why.get((newest.model_id, column.key), "never_run")
         cells[column.key] = _cell(by_benchmark.get(column.key), column, missing)
-    values = [cell.value for cell in cells.values() if cell.value is not None]
+    unit = "normalised" if _all_normalised(columns) else "raw"
+    values = [value for cell in cells.values() if (value := getattr(cell, unit)) is not None]
     return Row(
         rank=None,
         model_id=newest.model_id,
@@ -182,6 +189,10 @@ def _row(
         average=sum(values) / len(values) if len(values) == len(cells) else None,
         cells=cells,
     )
+
+
+def _all_normalised(columns: Sequence[Column]) -> bool:
+    return bool(columns) and all(column.normalised for column in columns)
 
 
 def _cell(score: ScoreRow | None, column: Column, missing: str) -> Cell:

@@ -148,6 +148,16 @@ def beat(session: Session, token: str, run_ids: Collection[str], *, lease_s: flo
     return held
 
 
+def held(session: Session, token: str) -> set[str]:
+    """The runs that this claim still holds; nothing is locked or written."""
+    return set(session.scalars(sa.select(RunRow.id).where(*_held_by(token))))
+
+
+def live_tokens(session: Session) -> set[str]:
+    """The tokens of all claims that hold a run now."""
+    return set(session.scalars(sa.select(RunRow.token).where(RunRow.status == RunStatus.RUNNING)))
+
+
 def progress(
     session: Session, token: str, run_id: str, *, fraction: float, stage: str | None = None, detail: str | None = None
 ) -> bool:

@@ -101,6 +101,7 @@ def _write_job(
         "status": JobStatus.QUEUED,
         "cached": cached,
         "created_at": at,
+        "started_at": at if cached else None,
     }
     session.execute(sa.insert(JobRow).values(**values))
     links = [{"job_id": job_id, "run_id": run_id, "position": place} for place, (run_id, _) in enumerate(runs)]

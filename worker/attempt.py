@@ -7,8 +7,6 @@ was lost writes nothing.
 from __future__ import annotations
 
 import logging
-import os
-import random
 import shutil
 import threading
 import time
@@ -25,7 +23,7 @@ from storage.engine import Database
 from storage.identity import Work, score_key
 from storage.runs import Claim, Problem, Run
 
-from .child import Child, environment_without_secrets
+from .child import Child, fetch_environment, scoring_environment
 from .exchange import (
     ANSWER_FILE,
     ORDER_FILE,
@@ -40,12 +38,11 @@ from .exchange import (
     Stage,
     run_answer_file,
 )
+from .retries import backoff_s
 from .settings import WorkerSettings
 
 TICK_S = 1.0
-"""A cancelled run's processes end within about this time."""
-
-MAX_BACKOFF_S = 15 * 60
+"""How often progress is written and a cancelled run noticed, at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +67,8 @@ class Attempt:
         self._device = device
         self._stopping = stopping
         self._open = {run.id: run for run in claim.runs}
-        self._folder = settings.home / "work" / claim.token
+        self._next_beat = 0.0
+        self._folder = settings.work_folder / claim.token
 
     def run(self) -> None:
         """Bring every run of the claim to an end, back to the queue, or into other hands."""
@@ -99,7 +97,7 @@ class Attempt:
             data_cache=store.cache,
             data_mirror=store.mirror,
         )
-        ending = self._attend("worker.fetch", order, os.environ, first=Stage.RESOLVE)
+        ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
         try:
             answer = FetchAnswer.read(self._folder / ANSWER_FILE)
         except (FileNotFoundError, ValidationError):
@@ -160,7 +158,7 @@ class Attempt:
         ending = self._attend(
             "worker.pipeline",
             order,
-            environment_without_secrets(),
+            scoring_environment(),
             first=Stage.LOAD,
             on_ended=lambda run_id: self._record(run_id, model),
         )
@@ -182,13 +180,12 @@ class Attempt:
     ) -> str:
         """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping."""
         order.write(self._folder / ORDER_FILE)
-        child = Child(module, self._folder, environment)
         deadline = time.monotonic() + self._settings.run_timeout_s
-        tick_s = min(TICK_S, self._settings.beat_s)
         latest: dict[str | None, Progress] = {None: Progress(stage=first, fraction=0.0)}
         next_tick = 0.0
+        child = Child(module, self._folder, environment)
         try:
-            while (lines := child.read(timeout_s=tick_s / 4)) is not None:
+            while (lines := child.read(timeout_s=TICK_S / 4)) is not None:
                 for line in lines:
                     if line.ended and line.run is not None:
                         on_ended(line.run)
@@ -199,33 +196,36 @@ class Attempt:
                 if time.monotonic() > deadline:
                     self._time_out()
                 if time.monotonic() >= next_tick:
-                    self._beat(latest)
+                    self._show(latest)
                     latest.clear()
-                    next_tick = time.monotonic() + tick_s
+                    next_tick = time.monotonic() + TICK_S
         finally:
             child.close()
         return child.ending
 
-    def _beat(self, latest: Mapping[str | None, Progress]) -> None:
-        """Renew the leases and write how far the runs are, in one transaction. Raises ClaimLost."""
+    def _show(self, latest: Mapping[str | None, Progress]) -> None:
+        """Write how far the runs are and renew their leases, where either is due. Raises ClaimLost."""
         if not self._open:
             return
+        held = self._write(latest) if latest or time.monotonic() >= self._next_beat else self._look()
+        self._open = {run_id: run for run_id, run in self._open.items() if run_id in held}
+        if not self._open:
+            raise ClaimLost
+
+    def _look(self) -> set[str]:
+        with self._database.read() as session:
+            return runs.held(session, self._claim.token)
+
+    def _write(self, latest: Mapping[str | None, Progress]) -> set[str]:
+        self._next_beat = time.monotonic() + self._settings.beat_s
+        token = self._claim.token
         with self._database.write() as session:
-            held = runs.beat(session, self._claim.token, [*self._open], lease_s=self._settings.lease_s)
+            held = runs.beat(session, token, [*self._open], lease_s=self._settings.lease_s)
             for run_id in held:
                 line = latest.get(run_id) or latest.get(None)
                 if line is not None:
-                    runs.progress(
-                        session,
-                        self._claim.token,
-                        run_id,
-                        fraction=line.overall,
-                        stage=line.stage,
-                        detail=line.detail,
-                    )
-        self._open = {run_id: run for run_id, run in self._open.items() if run_id in held}
-        if not held:
-            raise ClaimLost
+                    runs.progress(session, token, run_id, fraction=line.overall, stage=line.stage, detail=line.detail)
+        return held
 
     def _record(self, run_id: str, model: ResolvedModel) -> None:
         """Put one run's answer into the database; score and status in one transaction."""
@@ -251,13 +251,13 @@ class Attempt:
 
     def _fail(self, failed: Iterable[Run], failure: Failure) -> None:
         """End runs without a score, or queue them again where another attempt may help."""
-        problem = Problem(**failure.model_dump())
+        problem = Problem(**failure.model_dump(exclude={"retry_after_s"}))
         for run in [*failed]:
             self._open.pop(run.id, None)
             with self._database.write() as session:
                 if failure.retryable and run.attempt < self._settings.max_attempts:
-                    pause = backoff_s(run.attempt, first_s=self._settings.backoff_s)
-                    runs.requeue(session, self._claim.token, run.id, delay_s=pause, error=problem)
+                    pause_s = max(failure.retry_after_s, backoff_s(run.attempt, first_s=self._settings.backoff_s))
+                    runs.requeue(session, self._claim.token, run.id, delay_s=pause_s, error=problem)
                 else:
                     runs.fail(session, self._claim.token, run.id, problem)
 
@@ -271,11 +271,6 @@ class Attempt:
         with self._database.write() as session:
             for run_id in self._open:
                 runs.requeue(session, self._claim.token, run_id, refund_attempt=True)
-
-
-def backoff_s(attempt: int, *, first_s: float) -> float:
-    """Seconds to wait after the `attempt`-th failure: doubling, at most 15 minutes, give or take a fifth."""
-    return min(first_s * 2.0 ** (attempt - 1), MAX_BACKOFF_S) * random.uniform(0.8, 1.2)
 
 
 def _work(run: Run, model: ResolvedModel) -> Work:

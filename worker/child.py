@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from .exchange import Progress
 
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "BROCA_DATABASE_URL", "BROCA_BROKER_URL")
+OWN_ADDRESSES = {"BROCA_DATABASE_URL", "BROCA_BROKER_URL"}
+TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 LAST_WORDS = 2000
 """Characters of a dead child's standard error that go into the failure."""
 
@@ -71,9 +72,14 @@ class Child:
             self._process.stdin.close()
 
 
-def environment_without_secrets() -> dict[str, str]:
-    """The environment of the scoring process: no token, no address of database or broker, no hub."""
-    kept = {name: value for name, value in os.environ.items() if name not in SECRETS}
+def fetch_environment() -> dict[str, str]:
+    """The environment of the fetch process: everything but the addresses of database and broker."""
+    return {name: value for name, value in os.environ.items() if name not in OWN_ADDRESSES}
+
+
+def scoring_environment() -> dict[str, str]:
+    """The environment of the scoring process: no token and no hub either."""
+    kept = {name: value for name, value in fetch_environment().items() if name not in TOKENS}
     return kept | {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",

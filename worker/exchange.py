@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from scoring.errors import ScoringError
+from scoring.errors import HubUnavailable, ScoringError
 from scoring.subjects.sources import ResolvedModel
 from scoring.types import Score
 
@@ -68,13 +68,20 @@ class Failure(Message):
     hint: str | None = None
     param: str | None = None
     retryable: bool = False
+    retry_after_s: float = 0.0
 
     @classmethod
     def of(cls, error: Exception) -> Self:
         """The failure that an error means; what is no ScoringError is `internal`."""
         if isinstance(error, ScoringError):
+            pause_s = error.retry_after_s if isinstance(error, HubUnavailable) else None
             return cls(
-                code=error.code, detail=error.detail, hint=error.hint, param=error.param, retryable=error.retryable
+                code=error.code,
+                detail=error.detail,
+                hint=error.hint,
+                param=error.param,
+                retryable=error.retryable,
+                retry_after_s=pause_s or 0.0,
             )
         if isinstance(error, MemoryError):
             return cls(code="out_of_memory", detail="the computation does not fit into this worker's memory")

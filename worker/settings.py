@@ -23,7 +23,9 @@ class WorkerSettings(QueueSettings):
         default="auto", description="Where models run; `auto` takes a GPU where one is seen."
     )
     lease_s: float = Field(default=60, gt=0, description="Seconds after which a silent worker's runs are taken back.")
-    beat_s: float = Field(default=10, gt=0, description="Seconds between two renewals of a lease, at the most.")
+    beat_s: float = Field(
+        default=10, gt=0, description="Seconds between two renewals of a lease when no progress is written."
+    )
     poll_s: float = Field(default=5, gt=0, description="Seconds between two looks for work when no bell rings.")
     backoff_s: float = Field(default=15, ge=0, description="First pause before a failed attempt is repeated; doubles.")
     max_attempts: int = Field(default=3, ge=1, description="Attempts after which a run fails for good.")
@@ -38,6 +40,11 @@ class WorkerSettings(QueueSettings):
     def model_cache(self) -> Path:
         """Where downloaded models lie."""
         return self.home / "models"
+
+    @property
+    def work_folder(self) -> Path:
+        """Where each attempt has a folder as long as it lasts."""
+        return self.home / "work"
 
     def data_store(self, *, offline: bool) -> DataStore:
         """Where data sets lie."""

@@ -58,7 +58,7 @@ def show_board(client: Client, board: Leaderboard) -> None:
     for column in columns:
         unit = f"\n{column.unit}" if column.unit else ""
         table.add_column(f"{label(column.key, is_synthetic=column.key in planted)}{unit}", justify="right")
-    table.add_column("average", justify="right")
+    table.add_column(f"average\n{board.average_unit}" if board.average_unit else "average", justify="right")
     for row in board.data:
         cells = [_cell(row.scores.get(column.key)) for column in columns]
         table.add_row("–" if row.rank is None else str(row.rank), row.model.id, *cells, number(row.average))

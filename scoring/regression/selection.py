@@ -58,13 +58,14 @@ def nested_ridge(
     chosen = len(penalties) - 1 - np.argmin(squared_error[:, ::-1], axis=1)
     with np.errstate(invalid="ignore"):
         inner_r = np.take_along_axis(r_sum / r_count, chosen[:, None], axis=1)[:, 0]
-    return _fit_outer(K, Y, folds, penalties, chosen, inner_r)
+    return _fit_outer(K, Y, folds, penalties=penalties, chosen=chosen, inner_r=inner_r)
 
 
 def _fit_outer(
     K: FloatArray,
     Y: FloatArray,
     folds: Sequence[IndexArray],
+    *,
     penalties: FloatArray,
     chosen: IndexArray,
     inner_r: FloatArray,

@@ -42,14 +42,6 @@ _MAX_ANSWER_CHARACTERS = 500
 _TOKEN_HINT = "if it exists and is private, give the server a token that may read it (HF_TOKEN)"
 
 
-class HubBusy(HubUnavailable):
-    """The hub asks to come back later; `retry_after_s` says when, if it said so."""
-
-    def __init__(self, detail: str, *, retry_after_s: float | None, hint: str | None = None) -> None:
-        super().__init__(detail, hint=hint)
-        self.retry_after_s = retry_after_s
-
-
 @dataclass(frozen=True, kw_only=True)
 class Hub:
     """Whom to ask, as whom, and where downloads are kept."""
@@ -72,7 +64,7 @@ def fetch(
 
     In order: commit, file list, configurations, disk space, download, checksums. Raises ModelNotFound,
     RevisionNotFound, ModelGated, NoSafetensors, RemoteCodeRefused, ArchitectureUnsupported, InsufficientStorage
-    before weights move; HubUnavailable (HubBusy with `retry_after_s`) wherever asking again may help.
+    before weights move; HubUnavailable wherever asking again may help.
     """
     on_progress(0.0, f"asking the hub for {name} at {revision}")
     info = _asked(name, revision, lambda: _model_info(hub, name, revision))
@@ -266,7 +258,7 @@ def _of_answer(error: HfHubHTTPError, name: str, revision: str) -> ScoringError:
         return ModelNotFound(f"{name} is not on the hub; {answer}", hint=_TOKEN_HINT, param="model")
     if status == 429 or status >= 500:
         after = error.response.headers.get("Retry-After", "")
-        return HubBusy(f"{name}: {answer}", retry_after_s=float(after) if after.isdecimal() else None)
+        return HubUnavailable(f"{name}: {answer}", retry_after_s=float(after) if after.isdecimal() else None)
     return ModelNotFound(f"{name} cannot be read; {answer}", param="model")
 
 

@@ -11,9 +11,12 @@ import psutil
 import pytest
 
 from scoring import SCORING_VERSION
+from scoring.subjects import demo_model
 from storage import jobs, models, runs, scores, workers
 from storage.events import list_events
 from storage.jobs import NewJob
+from tests.fake_hub import FakeHub, Fault
+from worker.retries import backoff_s
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 
@@ -232,6 +235,7 @@ def test_a_live_worker_is_known_and_one_that_left_is_not(database, start):
 
 
 WORKER = """
+from worker.retries import backoff_s
 from worker.settings import WorkerSettings
 from worker.tasks import run_worker
 run_worker(WorkerSettings())
@@ -288,6 +292,29 @@ def test_a_worker_ends_on_sigterm_and_leaves_nothing_running(database, worker_pr
     assert {run.attempt for run in the_job(database, job_id).runs} == {0}
 
 
+def test_what_a_dead_worker_left_on_the_disk_is_removed(start, settings):
+    left = settings.work_folder / "0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / "order.json").write_text("{}")
+    start()
+    wait_for(lambda: not left.exists())
+
+
+def test_a_busy_hub_decides_when_it_is_asked_again(database, start, tmp_path, monkeypatch):
+    with FakeHub() as hub:
+        demo_model.build(tmp_path / "upstream")
+        hub.add("org/busy", tmp_path / "upstream", fault=Fault.BUSY)
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        start()
+        job_id = submit(database, model="org/busy", benchmarks=BOTH_DEMOS[1:])
+        run = wait_for(lambda: (run := the_job(database, job_id).runs[0]).error and run)
+    assert (run.status, run.error["code"]) == ("queued", "hub_unavailable")
+    with database.read() as session:
+        pause_s = (run.not_before - database.now(session)).total_seconds()
+    assert 4 < pause_s <= 7
+
+
 def test_the_scoring_process_gets_no_secret(database, start, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("BROCA_DATABASE_URL", "postgresql://secret")
@@ -300,9 +327,7 @@ def test_the_scoring_process_gets_no_secret(database, start, monkeypatch):
     assert environment["HF_HUB_OFFLINE"] == "1"
 
 
-def test_attempts_back_off_ever_longer(database):
-    from worker.attempt import backoff_s
-
+def test_attempts_back_off_ever_longer():
     assert 12 <= backoff_s(1, first_s=15) <= 18
     assert 24 <= backoff_s(2, first_s=15) <= 36
     assert backoff_s(30, first_s=15) <= 15 * 60 * 1.2
