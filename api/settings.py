@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pydantic import Field
 
-from scoring.datasets.download import DataStore
 from worker.queue import QueueSettings
 
 
@@ -15,17 +12,7 @@ class ApiSettings(QueueSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    model_dir: Path | None = Field(default=None, description="Folder whose subfolders are the models `local/<folder>`.")
-    data_mirror: Path | None = Field(
-        default=None, description="Folder that holds files of data sets; looked into before anything is downloaded."
-    )
     max_body_bytes: int = Field(default=65_536, gt=0, description="Bytes that the body of a request may have.")
     worker_silence_s: float = Field(
         default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."
     )
-
-    @property
-    def data_store(self) -> DataStore:
-        """Where data sets lie; the web process only looks whether they are there."""
-        cache = self.data_dir.expanduser().absolute() / "datasets"
-        return DataStore(cache=cache, mirror=self.data_mirror, offline=True)

@@ -58,7 +58,10 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
 
 
 def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] | None:
-    """The scores of all benchmarks by name, where the model is pinned and all are there; else None."""
+    """The scores of all benchmarks by name, where the model is pinned and all are there; else None.
+
+    A request that leaves the dtype to the worker takes the newest score, whichever dtype its worker chose.
+    """
     job = wanted.new_job
     if job.force:
         return None
@@ -71,7 +74,7 @@ def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] |
         known = {}
         for name, version in job.benchmarks:
             score = scores.find_pinned(session, pinned_key(_pinned(job, name, version, revision)))
-            if score is None:
+            if score is None or score.score.data_sha256 != benchmark_named(name).data_sha256():
                 return None
             known[name] = score
     return known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import threading
@@ -110,7 +111,8 @@ def announce(url: str, data_dir: Path, ready_file: Path | None, stopped: threadi
 def without_password(url: str) -> str:
     """An address that can be shown."""
     password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
+    shown = url.replace(f":{password}@", ":***@") if password else url
+    return re.sub(r"(password=)[^&]*", r"\1***", shown)
 
 
 def _is_ready(http: httpx.Client, url: str) -> bool:

@@ -7,7 +7,9 @@
     ├── DataError: data_missing, data_checksum_mismatch, data_malformed
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
     ├── NumericalFailure, OutOfMemory, InsufficientStorage
-    └── HubUnavailable (the only one worth a retry as it stands)
+    └── HubUnavailable
+
+HubUnavailable and DataUnreachable (a data_missing) are worth a retry as they stand.
 
 What belongs here: errors a scientist can meet without a server. Errors of jobs and rows live in `storage.errors`.
 """
@@ -131,6 +133,12 @@ class DataMissing(DataError):
     """A file of a data set is neither in the mirror nor reachable at its public address."""
 
     code = "data_missing"
+
+
+class DataUnreachable(DataMissing):
+    """The public address of a file does not answer now."""
+
+    retryable = True
 
 
 class DataChecksumMismatch(DataError):

@@ -82,11 +82,6 @@ class Stimuli:
         """The stimuli's own texts, without their contexts."""
         return tuple(text for passage in self.passages for text in passage.texts)
 
-    @property
-    def passage_index(self) -> IndexArray:
-        """For each stimulus the position of its passage: (n_stimuli,) ints."""
-        return np.repeat(np.arange(len(self.passages)), [len(passage.spans) for passage in self.passages])
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .columns import dump_json
@@ -41,6 +41,11 @@ def pinned_key(work: Work) -> str:
 def score_key(work: Work, *, dtype: str, data_sha256: str) -> str:
     """The key of one number: the pinned work, the dtype it was computed in and the data it was computed from."""
     return _sha256({"key": "score", "dtype": dtype, "data_sha256": data_sha256, **asdict(work)})
+
+
+def series_key(work: Work, *, dtype: str, data_sha256: str) -> str:
+    """What a newer score of the same number supersedes: the score key without the scoring version."""
+    return score_key(replace(work, scoring_version=""), dtype=dtype, data_sha256=data_sha256)
 
 
 def batch_key(model_id: str, requested_revision: str | None, options: Mapping[str, Any]) -> str:

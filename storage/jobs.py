@@ -16,7 +16,7 @@ from .states import LIVE_JOBS, LIVE_RUNS, TERMINAL_JOBS, JobStatus, RunStatus
 from .submission import submit, submit_cached
 from .tables import JobRow, JobRunRow, RunRow
 
-__all__ = ["Job", "NewJob", "cancel", "get", "page", "refresh_status", "submit", "submit_cached"]
+__all__ = ["Job", "NewJob", "cancel", "get", "page", "submit", "submit_cached"]
 
 LABEL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 """Names of labels that can be filtered by."""
@@ -70,11 +70,6 @@ def cancel(session: Session, job_id: str) -> Job:
         news.append(transitions.change_job(session, job_id, JobStatus.CANCELLED, at=at, started_at=row.started_at))
         events.append(session, news, at=at)
     return get(session, job_id)
-
-
-def refresh_status(session: Session, run_id: str) -> None:
-    """Recomputes the status of every unfinished job that wants this run."""
-    transitions.renew_jobs(session, run_id, at=now(session))
 
 
 def _wanted_by_others(session: Session, run_ids: Sequence[str], job_id: str) -> set[str]:

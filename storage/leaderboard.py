@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from scoring import SCORING_VERSION
 from scoring.types import Interval
 
 from . import models
@@ -21,6 +22,9 @@ from .columns import dump_json
 from .errors import SortUnknown
 from .states import RunStatus
 from .tables import ModelRow, RunRow, ScoreRow
+
+OUTDATED = "outdated"
+"""Why a cell is empty whose only score is of an older version of the scoring or of the benchmark."""
 
 AVERAGE = "average"
 """The key that sorts by the mean over the shown benchmarks."""
@@ -89,7 +93,7 @@ def query(
 ) -> Leaderboard:
     """The newest score with default options of each model on each benchmark; raises SortUnknown.
 
-    Only scores of the newest version of a benchmark are shown beside one another.
+    Only scores of the scoring version in force and of the newest version of a benchmark stand beside one another.
     """
     scores = session.scalars(_scores_query(protocol, benchmarks, family, include_synthetic, all_rows)).all()
     shown = benchmarks if benchmarks is not None else tuple(sorted({score.benchmark for score in scores}))
@@ -107,7 +111,11 @@ def query(
 def _scores_query(
     protocol: str, benchmarks: Sequence[str] | None, family: str | None, include_synthetic: bool, all_rows: bool
 ) -> sa.Select[ScoreRow]:
-    conditions = [ScoreRow.protocol == protocol, ScoreRow.superseded_by.is_(None)]
+    conditions = [
+        ScoreRow.protocol == protocol,
+        ScoreRow.scoring_version == SCORING_VERSION,
+        ScoreRow.superseded_by.is_(None),
+    ]
     if benchmarks is not None:
         conditions.append(ScoreRow.benchmark.in_(benchmarks))
     if not include_synthetic:
@@ -139,21 +147,26 @@ def _column(name: str, scores: Sequence[ScoreRow]) -> Column:
 
 
 def _missing_codes(session: Session, protocol: str, model_ids: set[str]) -> Mapping[tuple[str, str], str]:
-    """For each model and benchmark what became of the newest run with default options, where it left no score."""
+    """For each model and benchmark why its newest run with default options leaves a cell empty."""
     place = sa.func.row_number().over(
         partition_by=(RunRow.model_id, RunRow.benchmark), order_by=(RunRow.created_at.desc(), RunRow.id.desc())
     )
     newest = (
         sa.select(RunRow.model_id, RunRow.benchmark, RunRow.status, RunRow.error, place.label("place"))
         .where(RunRow.protocol == protocol, RunRow.model_id.in_(model_ids))
-        .where(sa.cast(RunRow.options, sa.Text) == "{}", RunRow.status != RunStatus.SUCCEEDED)
+        .where(sa.cast(RunRow.options, sa.Text) == "{}")
         .subquery()
     )
     codes = {}
     for row in session.execute(sa.select(newest).where(newest.c.place == 1)):
-        failed = row.status is RunStatus.FAILED and row.error is not None
-        codes[row.model_id, row.benchmark] = row.error["code"] if failed else row.status.value
+        codes[row.model_id, row.benchmark] = _missing_code(row.status, row.error)
     return codes
+
+
+def _missing_code(status: RunStatus, error: Mapping[str, Any] | None) -> str:
+    if status is RunStatus.SUCCEEDED:
+        return OUTDATED
+    return str(error["code"]) if status is RunStatus.FAILED and error is not None else status.value
 
 
 def _group(scores: Sequence[ScoreRow], all_rows: bool) -> list[list[ScoreRow]]:

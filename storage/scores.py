@@ -19,7 +19,7 @@ from scoring import types as science
 from . import runs
 from .engine import now
 from .errors import ScoreNotFound
-from .identity import Work, new_id, pinned_key, score_key
+from .identity import Work, new_id, pinned_key, score_key, series_key
 from .states import RunStatus
 from .tables import RunRow, ScoreLayerRow, ScoreRow
 from .transitions import NO_SYNC, lock_runs
@@ -49,7 +49,8 @@ class StoredScore:
 def record(session: Session, *, token: str, run_id: str, score: science.Score, revision: str, dtype: str) -> str | None:
     """Stores the score and ends its run with it; the score's id, or None when the worker has lost the run.
 
-    A known score of the same key is taken instead, unless the run is forced: then the new one supersedes it.
+    A known score of the same key is taken instead, unless the run is forced: then the new one supersedes it, as it
+    does one of an older scoring version.
     """
     held = lock_runs(session, RunRow.id == run_id, RunRow.token == token, RunRow.status == RunStatus.RUNNING)
     if not held:
@@ -116,6 +117,7 @@ def _origin(run: RunRow, score: science.Score, revision: str, dtype: str) -> dic
     )
     return {
         "run_id": run.id,
+        "series_key": series_key(work, dtype=dtype, data_sha256=score.data_sha256),
         "score_key": score_key(work, dtype=dtype, data_sha256=score.data_sha256),
         "pinned_key": pinned_key(work),
         "model_id": run.model_id,
@@ -129,11 +131,12 @@ def _origin(run: RunRow, score: science.Score, revision: str, dtype: str) -> dic
 
 
 def _insert_or_reuse(session: Session, score: science.Score, origin: Mapping[str, Any], *, force: bool) -> str:
-    """The id of the score that stands for its key; the unique index decides between simultaneous ones."""
-    standing = sa.select(ScoreRow.id).where(ScoreRow.score_key == origin["score_key"], ScoreRow.superseded_by.is_(None))
+    """The id of the score that stands for its series; the unique index decides between simultaneous ones."""
+    in_series = (ScoreRow.series_key == origin["series_key"], ScoreRow.superseded_by.is_(None))
+    standing = sa.select(ScoreRow.id, ScoreRow.score_key).where(*in_series).with_for_update()
     for _ in range(RECORDING_TRIES):
-        old_id = session.scalars(standing.with_for_update()).first()
-        if old_id is not None and not force:
+        old_id, old_key = session.execute(standing).first() or (None, None)
+        if old_id is not None and old_key == origin["score_key"] and not force:
             return old_id
         score_id = new_id("score")
         try:

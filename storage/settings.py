@@ -1,4 +1,4 @@
-"""Where the facts are kept: settings of storage alone, not those of the web process or of workers."""
+"""Where things lie on this machine: settings that every process of the service shares."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from scoring.datasets.download import DataStore
+
 
 class StorageSettings(BaseSettings):
-    """Settings of the database, from environment variables that begin with `BROCA_`."""
+    """Where the database, models and data are, from environment variables that begin with `BROCA_`."""
 
     model_config = SettingsConfigDict(env_prefix="BROCA_", extra="ignore")
 
@@ -23,7 +25,21 @@ class StorageSettings(BaseSettings):
         "when absent, the SQLite file `broca.db` in the data folder.",
     )
 
+    model_dir: Path | None = Field(default=None, description="Folder whose subfolders are the models `local/<folder>`.")
+    data_mirror: Path | None = Field(
+        default=None, description="Folder that holds files of data sets; looked into before anything is downloaded."
+    )
+
+    @property
+    def home(self) -> Path:
+        """The data folder as an absolute path."""
+        return self.data_dir.expanduser().absolute()
+
+    def data_store(self, *, offline: bool) -> DataStore:
+        """Where data sets lie."""
+        return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline)
+
     @property
     def resolved_database_url(self) -> str:
         """The address to use: the one given, or that of the SQLite file in the data folder."""
-        return self.database_url or f"sqlite:///{self.data_dir.expanduser().absolute() / 'broca.db'}"
+        return self.database_url or f"sqlite:///{self.home / 'broca.db'}"

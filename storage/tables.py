@@ -157,7 +157,8 @@ class ScoreRow(Base):
 
     __tablename__ = "scores"
     __table_args__ = (
-        _partial_index("uq_scores_score_key_live", "score_key", where="superseded_by IS NULL", unique=True),
+        _partial_index("uq_scores_series_key_live", "series_key", where="superseded_by IS NULL", unique=True),
+        _partial_index("ix_scores_score_key_live", "score_key", where="superseded_by IS NULL"),
         _partial_index("ix_scores_pinned_key_live", "pinned_key", where="superseded_by IS NULL"),
         _partial_index(
             "ix_scores_protocol_benchmark_live", "protocol", "benchmark", "model_id", where="superseded_by IS NULL"
@@ -168,6 +169,7 @@ class ScoreRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(sa.ForeignKey("runs.id"))
+    series_key: Mapped[str]
     score_key: Mapped[str]
     pinned_key: Mapped[str]
     model_id: Mapped[str]

@@ -56,15 +56,6 @@ def announce(
         events.append(session, news + _follow(session, job, [run.status for run in runs], at=at), at=at)
 
 
-def renew_jobs(session: Session, run_id: str, *, at: datetime) -> None:
-    """Recomputes the status of every unfinished job that wants this run and writes an event where it changes."""
-    jobs = lock_live_jobs(session, [run_id])
-    runs_by_job = _runs_by_job(session, [job.id for job in jobs])
-    for job in jobs:
-        statuses = [run.status for run in runs_by_job[job.id]]
-        events.append(session, _follow(session, job, statuses, at=at), at=at)
-
-
 def change_job(
     session: Session, job_id: str, status: JobStatus, *, at: datetime, started_at: datetime | None
 ) -> events.NewEvent:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from .exchange import Progress
+from .parent import when_parent_ends
 
-OWN_ADDRESSES = {"BROCA_DATABASE_URL", "BROCA_BROKER_URL"}
-TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
+HUB_TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 LAST_WORDS = 2000
-"""Characters of a dead child's standard error that go into the failure."""
+"""Bytes of a child's standard error that are looked at when it died."""
+
+ENDING_S = 5.0
+"""How long a child that closed its pipe may take to end."""
 
 
 class Child:
@@ -45,58 +49,65 @@ class Child:
     def read(self, *, timeout_s: float) -> list[Progress] | None:
         """The lines that came, waiting for one at most so long; None when the child has ended and all is read."""
         if not self._selector.select(timeout_s):
-            return []
+            return None if self._has_ended() else []
         chunk = self._pipe.read()
         if chunk == b"":
-            self._process.wait()
             return None
         *lines, self._rest = (self._rest + (chunk or b"")).split(b"\n")
         return [line for line in map(_parse, lines) if line is not None]
 
     @property
     def ending(self) -> str:
-        """How the child ended and what it said last, in words."""
+        """How the child ended and what it said last, in words; asked after `close`."""
         code = self._process.returncode
         how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit status {code}"
-        words = self._errors.read_text("utf8", errors="replace")[-LAST_WORDS:].strip().splitlines()
-        return f"{how}{': ' + words[-1] if words else ''}"
+        words = self._last_words()
+        return f"{how}: {words[-1]}" if words else how
 
     def close(self) -> None:
-        """Kill whatever is left of the group, and let go of the pipes."""
-        if self._process.poll() is None:
+        """Let a child that has nothing more to say end, kill whatever is left of its group, let go of the pipes."""
+        deadline = time.monotonic() + (ENDING_S if self._selector.select(0) else 0)
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
         self._selector.close()
         self._pipe.close()
         if self._process.stdin is not None:
             self._process.stdin.close()
 
+    def _has_ended(self) -> bool:
+        """Whether the child is over; it stays a zombie, so that its group's number is not given away."""
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def _last_words(self) -> list[str]:
+        with self._errors.open("rb") as errors:
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS))
+            return errors.read().decode("utf8", errors="replace").strip().splitlines()
+
 
 def fetch_environment() -> dict[str, str]:
-    """The environment of the fetch process: everything but the addresses of database and broker."""
-    return {name: value for name, value in os.environ.items() if name not in OWN_ADDRESSES}
+    """The environment of the fetch process: no address or password of this service, but the hub's token."""
+    return {name: value for name, value in os.environ.items() if name in HUB_TOKENS or not _is_secret(name)}
 
 
-def scoring_environment() -> dict[str, str]:
-    """The environment of the scoring process: no token and no hub either."""
-    kept = {name: value for name, value in fetch_environment().items() if name not in TOKENS}
+def scoring_environment(folder: Path) -> dict[str, str]:
+    """The environment of the scoring process: no token and no hub either, and `folder` for what libraries leave."""
+    kept = {name: value for name, value in fetch_environment().items() if name not in HUB_TOKENS}
     return kept | {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
         "HF_TOKEN_PATH": os.devnull,
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TMPDIR": str(folder),
         "TOKENIZERS_PARALLELISM": "false",
     }
 
 
 def end_with_supervisor() -> None:
-    """Called in the child: a thread that ends the process at once when the supervisor's end of the pipe closes."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os._exit(1)
-
-    threading.Thread(target=watch, name="watch", daemon=True).start()
+    """Called in the child: it ends at once when the supervisor's end of the pipe closes."""
+    when_parent_ends(lambda: os._exit(1))
 
 
 def say(progress: Progress) -> None:
@@ -111,3 +122,8 @@ def _parse(line: bytes) -> Progress | None:
         return Progress.model_validate_json(line)
     except ValidationError:
         return None
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a variable of this name may hold an address or a password that a child has no use for."""
+    return name.startswith(("BROCA_", "PG")) or any(word in name for word in ("TOKEN", "PASSWORD", "SECRET", "_KEY"))

@@ -12,7 +12,6 @@ from pathlib import Path
 from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
-from scoring.errors import ScoringError
 from scoring.subjects.families.base import supported_model_types
 from scoring.subjects.sources import ResolvedModel, resolve
 
@@ -40,7 +39,7 @@ def fetch(order: FetchOrder) -> FetchAnswer:
         say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
         try:
             bring_data(name, store)
-        except ScoringError as error:
+        except Exception as error:  # one data set's trouble must not reach the other runs
             failures[name] = Failure.of(error)
     return FetchAnswer(model=model, failure=None, data_failures=failures)
 

@@ -90,7 +90,7 @@ class Bell:
 def _transport_options(settings: QueueSettings) -> dict[str, Any]:
     if settings.broker_url is not None:
         return {"socket_connect_timeout": BROKER_TIMEOUT_S, "socket_timeout": BROKER_TIMEOUT_S, "max_retries": 1}
-    folder = settings.data_dir.expanduser().absolute() / "broker"
+    folder = settings.home / "broker"
     for path in (folder / "messages", folder / "control"):
         Path(path).mkdir(parents=True, exist_ok=True)
     return {

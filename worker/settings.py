@@ -7,18 +7,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from scoring.datasets.download import DataStore
-
 from .queue import QueueSettings
 
 
 class WorkerSettings(QueueSettings):
     """What a worker can be told by environment variables that begin with `BROCA_`."""
 
-    model_dir: Path | None = Field(default=None, description="Folder whose subfolders are the models `local/<folder>`.")
-    data_mirror: Path | None = Field(
-        default=None, description="Folder that holds files of data sets; looked into before anything is downloaded."
-    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where models run; `auto` takes a GPU where one is seen."
     )
@@ -32,11 +26,6 @@ class WorkerSettings(QueueSettings):
     run_timeout_s: float = Field(default=6 * 3600, gt=0, description="Seconds that one fetch or one scoring may take.")
 
     @property
-    def home(self) -> Path:
-        """The data folder as an absolute path."""
-        return self.data_dir.expanduser().absolute()
-
-    @property
     def model_cache(self) -> Path:
         """Where downloaded models lie."""
         return self.home / "models"
@@ -45,7 +34,3 @@ class WorkerSettings(QueueSettings):
     def work_folder(self) -> Path:
         """Where each attempt has a folder as long as it lasts."""
         return self.home / "work"
-
-    def data_store(self, *, offline: bool) -> DataStore:
-        """Where data sets lie."""
-        return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline)

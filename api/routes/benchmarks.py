@@ -23,7 +23,7 @@ router = APIRouter(prefix="/v1/benchmarks", tags=["benchmarks"])
 @router.get("")
 def list_benchmarks(_: Annotated[NoParameters, Query()], settings: SettingsDependency) -> ListOf[Benchmark]:
     """All benchmarks, sorted by id."""
-    found = [_view(benchmark_named(name), settings.data_store) for name in names(Shelf.BENCHMARKS)]
+    found = [_view(benchmark_named(name), settings.data_store(offline=True)) for name in names(Shelf.BENCHMARKS)]
     return ListOf[Benchmark](data=found, next_page_token=None)
 
 
@@ -34,7 +34,7 @@ def get_benchmark(benchmark_id: str, _: Annotated[NoParameters, Query()], settin
     if benchmark_id not in known:
         hint = did_you_mean(benchmark_id[:64], known) or "GET /v1/benchmarks lists them"
         raise BenchmarkNotFound("no benchmark has this id", hint=hint, param="benchmark_id")
-    return _view(benchmark_named(benchmark_id), settings.data_store)
+    return _view(benchmark_named(benchmark_id), settings.data_store(offline=True))
 
 
 def _view(benchmark: KnownBenchmark, store: DataStore) -> Benchmark:

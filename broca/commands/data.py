@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +60,10 @@ def get_dataset(name: str = typer.Argument(metavar="NAME"), data_dir: Path = DAT
 
 
 def _store(data_dir: Path | None) -> DataStore:
-    from scoring.datasets.download import DataStore
     from storage.settings import StorageSettings
 
-    folder = (data_dir or StorageSettings().data_dir).expanduser().absolute()
-    mirror = os.environ.get("BROCA_DATA_MIRROR")
-    return DataStore(cache=folder / "datasets", mirror=Path(mirror) if mirror else None)
+    settings = StorageSettings() if data_dir is None else StorageSettings(data_dir=data_dir)
+    return settings.data_store(offline=False)
 
 
 def _where(store: DataStore, dataset: Dataset) -> str:

@@ -14,6 +14,7 @@ from .options import JSON, PROTOCOL, SERVER
 
 def score(
     model: str = typer.Argument(help="A model of the hub (gpt2), local/<folder>, or demo/tiny."),
+    more: list[str] = typer.Argument(None, metavar="[BENCHMARK]...", help="More benchmarks, as after -b."),
     benchmarks: list[str] = typer.Option(..., "--benchmark", "-b", help="A benchmark; may be given several times."),
     protocol: str = PROTOCOL,
     revision: str = typer.Option(None, "--revision", help="Branch, tag or commit of the model."),
@@ -26,7 +27,9 @@ def score(
     """Score a model on benchmarks."""
     with Client(server) as client:
         options = {"dtype": dtype} if dtype else None
-        job = client.submit(model, benchmarks, protocol, revision=revision, options=options, force=force)
+        job = client.submit(
+            model, [*benchmarks, *(more or [])], protocol, revision=revision, options=options, force=force
+        )
         if not wait:
             typer.echo(json.dumps(job.model_dump(mode="json"), indent=2) if as_json else job.id)
             return

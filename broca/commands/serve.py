@@ -41,7 +41,11 @@ def serve(
     except OSError as error:
         typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
         raise typer.Exit(1) from None
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        typer.echo(f"the data folder {settings.data_dir} cannot be made: {error.strerror}", err=True)
+        raise typer.Exit(1) from None
     bring_up_to_date(settings.resolved_database_url)
     if stop_with_stdin:
         stop_when_stdin_closes()

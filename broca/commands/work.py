@@ -29,11 +29,17 @@ def migrate() -> None:
 def bring_up_to_date(url: str) -> str:
     """Migrate the database at an address; gives the address back without its password."""
     from storage.engine import Database
+    from storage.errors import DatabaseUnavailable
 
     try:
         database = Database(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="BROCA_DATABASE_URL") from None
-    database.migrate()
-    database.dispose()
+    try:
+        database.migrate()
+    except DatabaseUnavailable as error:
+        typer.echo(f"the database at {database.url} cannot be used: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        database.dispose()
     return str(database.url)

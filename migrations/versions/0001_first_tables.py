@@ -186,6 +186,7 @@ def create_scores() -> None:
         "scores",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("series_key", sa.Text(), nullable=False),
         sa.Column("score_key", sa.Text(), nullable=False),
         sa.Column("pinned_key", sa.Text(), nullable=False),
         sa.Column("model_id", sa.Text(), nullable=False),
@@ -235,7 +236,8 @@ def create_scores() -> None:
         "ix_scores_protocol_benchmark_live", "scores", ["protocol", "benchmark", "model_id"], "superseded_by IS NULL"
     )
     op.create_index("ix_scores_run_id", "scores", ["run_id"])
-    partial_index("uq_scores_score_key_live", "scores", ["score_key"], "superseded_by IS NULL", unique=True)
+    partial_index("uq_scores_series_key_live", "scores", ["series_key"], "superseded_by IS NULL", unique=True)
+    partial_index("ix_scores_score_key_live", "scores", ["score_key"], "superseded_by IS NULL")
 
 
 def create_score_layers() -> None:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pooch
 import requests
 
-from ..errors import DataChecksumMismatch, DataMissing
+from ..errors import DataChecksumMismatch, DataMissing, DataUnreachable
 from .manifest import DataFile, Dataset
+
+TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +30,19 @@ class DataStore:
 
     def path(self, dataset: Dataset, file: DataFile) -> Path:
         """The file on disk, checked. Raises DataMissing, DataChecksumMismatch."""
-        for candidate in self._places(dataset, file):
-            if candidate.is_file():
-                _require_checksum(candidate, file)
-                return candidate
-        return self._fetch(dataset, file)
+        try:
+            for candidate in self._places(dataset, file):
+                if candidate.is_file():
+                    _require_checksum(candidate, file)
+                    return candidate
+            return self._fetch(dataset, file)
+        except OSError as error:
+            reason = f"{file.name} of {dataset.name} cannot be read: {error.strerror}"
+            raise DataMissing(reason, hint=_hint(file)) from error
 
     def is_ready(self, dataset: Dataset) -> bool:
         """Whether every file is here, by name and size; nothing is read or fetched."""
-        return all(
-            any(place.is_file() and place.stat().st_size == file.n_bytes for place in self._places(dataset, file))
-            for file in dataset.files
-        )
+        return all(any(_is_there(place, file) for place in self._places(dataset, file)) for file in dataset.files)
 
     def _places(self, dataset: Dataset, file: DataFile) -> Iterable[Path]:
         if self.mirror is not None:
@@ -47,11 +50,11 @@ class DataStore:
         yield self.cache / dataset.name / file.sha256[:12] / file.name
 
     def _fetch(self, dataset: Dataset, file: DataFile) -> Path:
-        hint = f"set BROCA_DATA_MIRROR to a folder that holds {file.mirror}"
+        name = f"{file.name} of {dataset.name}"
         if file.public is None:
-            raise DataMissing(f"{file.name} of {dataset.name} has no public address; a mirror must hold it", hint=hint)
+            raise DataMissing(f"{name} has no public address; a mirror must hold it", hint=_hint(file))
         if self.offline:
-            raise DataMissing(f"{file.name} of {dataset.name} is not on this machine", hint=hint)
+            raise DataMissing(f"{name} is not on this machine", hint=_hint(file))
         *_, target = self._places(dataset, file)
         try:
             pooch.retrieve(
@@ -59,13 +62,26 @@ class DataStore:
                 known_hash=f"sha256:{file.sha256}",
                 fname=target.name,
                 path=target.parent,
-                downloader=pooch.HTTPDownloader(progressbar=False, timeout=60),
+                downloader=pooch.HTTPDownloader(progressbar=False, timeout=TIMEOUT_S),
             )
+        except requests.HTTPError as error:
+            raise DataMissing(f"{name} could not be fetched: {error}", hint=_hint(file)) from error
         except requests.RequestException as error:
-            raise DataMissing(f"{file.name} of {dataset.name} could not be fetched: {error}", hint=hint) from error
+            raise DataUnreachable(f"{name} could not be fetched: {error}", hint=_hint(file)) from error
         except ValueError as error:
             raise DataChecksumMismatch(f"{file.public} does not hold the file that the manifest names") from error
         return target
+
+
+def _hint(file: DataFile) -> str:
+    return f"set BROCA_DATA_MIRROR to a folder that holds {file.mirror}"
+
+
+def _is_there(place: Path, file: DataFile) -> bool:
+    try:
+        return place.is_file() and place.stat().st_size == file.n_bytes
+    except OSError:
+        return False
 
 
 def _require_checksum(path: Path, file: DataFile) -> None:

@@ -5,10 +5,20 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 
 from ..errors import DataMissing
 from ..registry import did_you_mean
+
+
+class Alignment(StrEnum):
+    """To which word a file of reading times gives a time."""
+
+    ORIGINAL = "original"
+    """One word late: the time recorded at a word is that of the word before."""
+    CORRECTED = "corrected"
+    """To the word that was read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +30,7 @@ class DataFile:
     mirror: str
     sha256: str
     n_bytes: int
-    alignment: str | None
+    alignment: Alignment | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +90,7 @@ def _dataset(name: str, entry: dict[str, object]) -> Dataset:
                 mirror=file["mirror"],
                 sha256=file["sha256"],
                 n_bytes=file["bytes"],
-                alignment=file.get("alignment"),
+                alignment=None if "alignment" not in file else Alignment(file["alignment"]),
             )
             for file in files
         ),

@@ -14,7 +14,7 @@ from ..errors import DataMalformed
 from ..types import FloatArray, Passage, ReadingTimes, Stimuli
 from .base import Experiment
 from .download import DataStore
-from .manifest import dataset_named
+from .manifest import Alignment, dataset_named
 
 N_READERS = 180
 """Readers behind the means (the paper says 179)."""
@@ -32,7 +32,9 @@ def load(store: DataStore) -> Experiment:
     rows = [_timing_row(by_place, word) for word in words]
     means = _column(rows, "meanItemRT")
     stories = [word["item"] for word in words]
-    realigned = shift_back(means, stories) if timing.alignment == "original" else means
+    if timing.alignment is None:
+        raise DataMalformed(f"the manifest does not declare the alignment of {timing.name}")
+    realigned = shift_back(means, stories) if timing.alignment is Alignment.ORIGINAL else means
     times = ReadingTimes(
         published=means,
         realigned=realigned,

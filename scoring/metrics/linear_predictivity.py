@@ -38,6 +38,8 @@ class _Part:
 
     name: str
     n_folds: int
+    n_stimuli: int
+    n_features: Mapping[str, int]
     fits: Mapping[str, NestedFit | None]
     participants: tuple[str, ...]
 
@@ -50,17 +52,9 @@ class _Part:
         defined = {name: np.nanmedian(fit.inner_r, axis=1) for name, fit in self.fits.items() if fit is not None}
         return [max(defined, key=lambda name: defined[name][fold]) for fold in range(self.n_folds)]
 
-    def chosen_r(self) -> FloatArray:
-        """Test r of the chosen layer in each fold: (n_folds, n_units)."""
-        return np.stack([self._fit(name).test_r[fold] for fold, name in enumerate(self.chosen())])
-
-    def chosen_fits(self) -> list[NestedFit]:
-        return [self._fit(name) for name in dict.fromkeys(self.chosen())]
-
-    def _fit(self, layer: str) -> NestedFit:
-        fit = self.fits[layer]
-        assert fit is not None, "only defined layers are chosen"
-        return fit
+    def of_chosen(self, statistic: str) -> FloatArray:
+        """A statistic of NestedFit by fold, taken in each fold from the layer chosen there."""
+        return np.stack([getattr(self.fits[name], statistic)[fold] for fold, name in enumerate(self.chosen())])
 
 
 def predict_recording(
@@ -78,12 +72,12 @@ def predict_recording(
     """
     parts = _fit_parts(layers, recording, groups, n_folds, on_progress)
     scores = tuple(
-        PartScore(name=part.name, raw=pooled(part.chosen_r(), part.participants), weight=1 / len(parts))
+        PartScore(name=part.name, raw=pooled(part.of_chosen("test_r"), part.participants), weight=1 / len(parts))
         for part in parts
     )
     curve = tuple(_layer_score(name, index, len(layers), parts) for index, name in enumerate(layers))
     best = max((point for point in curve if point.raw is not None), key=lambda point: point.raw or 0.0)
-    chosen_r = np.concatenate([part.chosen_r() for part in parts])
+    chosen_r = np.concatenate([part.of_chosen("test_r") for part in parts])
     return Outcome(
         raw=float(np.mean([score.raw for score in scores])),
         parts=scores,
@@ -100,7 +94,7 @@ def predict_recording(
             valid_units=int((~np.isnan(chosen_r)).any(axis=0).sum()),
             folds=n_folds,
         ),
-        measures=_fit_measures(parts, chosen_r),
+        measures=_fit_measures(parts),
         warnings=_fit_warnings(parts),
     )
 
@@ -151,7 +145,16 @@ def _fit_parts(
         }
         if not any(fits.values()):
             raise NumericalFailure(f"no layer has features that vary over the stimuli of part {name}")
-        parts.append(_Part(name=name, n_folds=n_folds, fits=fits, participants=recording.participants))
+        parts.append(
+            _Part(
+                name=name,
+                n_folds=n_folds,
+                n_stimuli=len(rows),
+                n_features={layer: features.shape[1] for layer, features in layers.items()},
+                fits=fits,
+                participants=recording.participants,
+            )
+        )
     return parts
 
 
@@ -168,21 +171,26 @@ def _layer_score(name: str, index: int, n_layers: int, parts: Sequence[_Part]) -
     )
 
 
-def _fit_measures(parts: Sequence[_Part], chosen_r: FloatArray) -> dict[str, float]:
-    fits = [fit for part in parts for fit in part.chosen_fits()]
-    low, high = (float(np.mean([getattr(fit, edge) for fit in fits])) for edge in ("low_edge", "high_edge"))
+def _fit_measures(parts: Sequence[_Part]) -> dict[str, float]:
+    """What the fits of the chosen layers were like: means over folds and parts, or counts."""
+    low, high = _mean_over_folds(parts, "low_edge"), _mean_over_folds(parts, "high_edge")
     return {
         "edge_rate": low + high,
         "edge_rate_low": low,
         "edge_rate_high": high,
-        "n_constant_prediction": float(sum(fit.n_constant_prediction for fit in fits)),
-        "n_constant_response": float(np.isnan(chosen_r).sum()),
+        "n_train": float(np.mean([part.n_stimuli * (1 - 1 / part.n_folds) for part in parts])),
+        "n_features": float(np.mean([part.n_features[name] for part in parts for name in part.chosen()])),
+        "n_constant_prediction": float(sum(part.of_chosen("n_constant_prediction").sum() for part in parts)),
+        "n_constant_response": float(sum(np.isnan(part.of_chosen("test_r")).sum() for part in parts)),
     }
 
 
 def _fit_warnings(parts: Sequence[_Part]) -> tuple[ScoreWarning, ...]:
-    fits = [fit for part in parts for fit in part.chosen_fits()]
-    low = float(np.mean([fit.low_edge for fit in fits]))
+    low = _mean_over_folds(parts, "low_edge")
     if low <= EDGE_WARNING:
         return ()
     return (ScoreWarning(code="edge_rate", detail=f"{low:.0%} of the penalties stand at the low end of their grid"),)
+
+
+def _mean_over_folds(parts: Sequence[_Part], statistic: str) -> float:
+    return float(np.mean([part.of_chosen(statistic).mean() for part in parts]))

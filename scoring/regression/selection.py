@@ -18,15 +18,15 @@ class NestedFit:
     """One layer fitted to one part under nested penalties.
 
     `test_r` and `inner_r` are (n_folds, n_units): Pearson r on each outer fold's test rows, and the mean r over the
-    inner folds of its training rows, both at the penalty chosen there. `low_edge` and `high_edge` are the shares of
-    (fold, unit) choices at the ends of the grid; `n_constant_prediction` counts r's set to 0.
+    inner folds of its training rows, both at the penalty chosen there. By fold, (n_folds,): `low_edge` and `high_edge`
+    are the shares of units whose penalty stands at that end of the grid, `n_constant_prediction` counts r's set to 0.
     """
 
     test_r: FloatArray
     inner_r: FloatArray
-    low_edge: float
-    high_edge: float
-    n_constant_prediction: int
+    low_edge: FloatArray
+    high_edge: FloatArray
+    n_constant_prediction: IndexArray
 
 
 def nested_ridge(
@@ -71,18 +71,18 @@ def _fit_outer(
     inner_r: FloatArray,
 ) -> NestedFit:
     """Fit each outer training set once, and judge each unit at its own penalty on the test rows."""
-    test_r, n_constant = np.empty((len(folds), Y.shape[1])), 0
+    test_r, n_constant = np.empty((len(folds), Y.shape[1])), np.zeros(len(folds), dtype=np.intp)
     for fold, test in enumerate(folds):
         train = _rows_outside(folds, (fold,))
         (path,) = ridge_path(K, Y, train, (test,), penalties)
         prediction = np.take_along_axis(path, chosen[fold][None, None], axis=0)[0]
         test_r[fold] = pearson_columns(Y[test], prediction, Y[train])
-        n_constant += int(constant_columns(prediction, Y[train]).sum())
+        n_constant[fold] = constant_columns(prediction, Y[train]).sum()
     return NestedFit(
         test_r=test_r,
         inner_r=inner_r,
-        low_edge=float((chosen == 0).mean()),
-        high_edge=float((chosen == len(penalties) - 1).mean()),
+        low_edge=np.mean(chosen == 0, axis=1),
+        high_edge=np.mean(chosen == len(penalties) - 1, axis=1),
         n_constant_prediction=n_constant,
     )
 

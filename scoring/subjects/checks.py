@@ -105,6 +105,12 @@ def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Archi
             hint=f"supported are {', '.join(sorted(supported))}",
             param="model",
         )
+    if config.get("quantization_config"):
+        raise ArchitectureUnsupported(
+            f"{CONFIG} has a quantization_config: quantised weights cannot be scored yet",
+            hint="score the model that they were made from",
+            param="model",
+        )
     text = config.get("text_config")
     sizes = {**text, **config} if isinstance(text, dict) else config
     return Architecture(

@@ -36,6 +36,7 @@ class LanguageModel:
         self._tokenizer = tokenizer
         self._limit = context_limit(model.config, tokenizer)
         self.dtype = str(model.dtype).removeprefix("torch.")
+        self._n_embeddings = len(model.get_input_embeddings().weight)
         base = model.base_model
         self._extractor = Extractor(
             base=base,
@@ -104,6 +105,7 @@ class LanguageModel:
         TextUnalignable, ContextTooShort, OutOfMemory.
         """
         passages = [encode(self._tokenizer, passage) for passage in stimuli.passages]
+        self._require_known_ids(passages)
         capacity = self._limit - (self._extractor.bos is not None)
         planned = [
             window
@@ -142,6 +144,14 @@ class LanguageModel:
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }
+
+    def _require_known_ids(self, passages: list[Encoded]) -> None:
+        largest = max(int(passage.ids.max()) for passage in passages)
+        if max(largest, self._extractor.bos or 0) >= self._n_embeddings:
+            raise ModelIncomplete(
+                f"the tokenizer gives the token {largest}, but the model knows {self._n_embeddings}",
+                hint="tokenizer and weights are not of one model",
+            )
 
     @torch.inference_mode()
     def _probe(self) -> None:

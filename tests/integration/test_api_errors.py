@@ -188,7 +188,7 @@ def test_a_real_server_refuses_a_chunked_body_that_grows_too_large(sqlite_url: s
             connection.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
             chunk = b"%x\r\n%s\r\n" % (35_000, b" " * 35_000)
             connection.sendall(chunk + chunk)
-            answer = connection.recv(65_536)
+            answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     finally:
         server.should_exit = True
         thread.join()

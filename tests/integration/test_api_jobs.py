@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from scoring import types as science
+from scoring.benchmarks.base import benchmark_named
 from scoring.subjects import demo_model, local
 from storage import models, runs, scores, workers
 from storage.engine import Database
@@ -42,7 +43,7 @@ def a_score(benchmark: str, subject: str) -> science.Score:
         subject=subject,
         benchmark=benchmark,
         benchmark_version=1,
-        data_sha256="d" * 64,
+        data_sha256=benchmark_named(benchmark).data_sha256(),
         synthetic=True,
         protocol="grouped",
         metric="pearson",

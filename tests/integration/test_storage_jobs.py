@@ -164,7 +164,6 @@ def test_cancelled_job_stays_cancelled_when_its_shared_run_ends(database: Databa
     claimed = claim(database)
     with database.write() as session:
         runs.fail(session, claimed.token, second.runs[0].id, PROBLEM)
-        jobs.refresh_status(session, second.runs[0].id)
     assert get(database, second).status is JobStatus.FAILED
     after = get(database, first)
     assert (after.status, after.finished_at) == (JobStatus.CANCELLED, before.finished_at)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from scoring import SCORING_VERSION
 from scoring import types as science
 from storage import jobs, leaderboard, models, runs, scores
 from storage.engine import Database
@@ -32,13 +33,15 @@ def a_score(model_id: str, benchmark: str, raw: float, **changes: object) -> sci
     return science.Score(**(fields | changes))  # type: ignore[arg-type]
 
 
-def submit(database: Database, model_id: str, benchmark: str, **options: object) -> None:
+def submit(
+    database: Database, model_id: str, benchmark: str, *, scoring_version: str = SCORING_VERSION, **options: object
+) -> None:
     new_job = NewJob(
         model_id=model_id,
         requested_revision=None,
         benchmarks=((benchmark, 1),),
         protocol="grouped",
-        scoring_version="1",
+        scoring_version=scoring_version,
         options=options,
     )
     with database.write() as session:
@@ -52,8 +55,15 @@ def claim(database: Database) -> runs.Claim:
     return claimed
 
 
-def put(database: Database, score: science.Score, *, revision: str = "r1", **options: object) -> str:
-    submit(database, score.subject, score.benchmark, **options)
+def put(
+    database: Database,
+    score: science.Score,
+    *,
+    revision: str = "r1",
+    scoring_version: str = SCORING_VERSION,
+    **options: object,
+) -> str:
+    submit(database, score.subject, score.benchmark, scoring_version=scoring_version, **options)
     claimed = claim(database)
     with database.write() as session:
         score_id = scores.record(
@@ -70,6 +80,29 @@ def board(database: Database, **conditions: object) -> leaderboard.Leaderboard:
 
 def ranks(shown: leaderboard.Leaderboard) -> list[tuple[int | None, str]]:
     return [(row.rank, row.model_id) for row in shown.rows]
+
+
+def test_scores_of_an_older_scoring_version_never_stand_beside_newer_ones(database: Database) -> None:
+    put(database, a_score("old", "b", 0.9), scoring_version="0")
+    put(database, a_score("both", "a", 0.3))
+    old = put(database, a_score("both", "b", 0.8), scoring_version="0")
+    (row,) = board(database, benchmarks=("a", "b")).rows
+    assert (row.model_id, row.cells["b"].missing) == ("both", "outdated")
+    new = put(database, a_score("both", "b", 0.2))
+    (row,) = board(database, benchmarks=("a", "b")).rows
+    assert row.cells["b"].score_id == new
+    with database.read() as session:
+        assert scores.get(session, old).superseded_by == new
+
+
+def test_averages_are_of_one_unit(database: Database) -> None:
+    put(database, a_score("m", "a", 0.2, ceiling=CEILING))
+    put(database, a_score("m", "b", 0.4))
+    mixed = board(database)
+    assert [column.normalised for column in mixed.columns] == [True, False]
+    assert (mixed.average_normalised, mixed.rows[0].average) == (False, pytest.approx(0.3))
+    normalised = board(database, benchmarks=("a",))
+    assert (normalised.average_normalised, normalised.rows[0].average) == (True, pytest.approx(0.4))
 
 
 def test_empty_leaderboard_has_no_rows(database: Database) -> None:

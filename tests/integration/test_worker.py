@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -13,9 +14,12 @@ import pytest
 from scoring import SCORING_VERSION
 from scoring.subjects import demo_model
 from storage import jobs, models, runs, scores, workers
+from storage.errors import DatabaseUnavailable
 from storage.events import list_events
 from storage.jobs import NewJob
 from tests.fake_hub import FakeHub, Fault
+from worker.exchange import Progress, Stage
+from worker.ledger import ClaimLost, Ledger
 from worker.retries import backoff_s
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
@@ -215,6 +219,46 @@ def test_a_crashed_scoring_process_is_tried_again_then_given_up(database, start)
     assert "signal SIGKILL" in run.error["detail"]
 
 
+def test_cancelling_while_workers_hand_back_never_deadlocks(database):
+    """Both take rows of runs and then rows of jobs, one worker's thread against one of the web process."""
+    for _ in range(12):
+        job_id = submit(database)
+        with database.write() as session:
+            claim = runs.claim(session, worker="w", lease_s=60)
+        ledger = Ledger(claim, WorkerSettings(), database)
+        with ThreadPoolExecutor(2) as pool:
+            back, cancelled = pool.submit(ledger.hand_back), pool.submit(cancel, database, job_id)
+        back.result()
+        assert cancelled.result() == "cancelled"
+        assert {run.status for run in the_job(database, job_id).runs} == {"cancelled"}
+
+
+def cancel(database, job_id):
+    with database.write() as session:
+        return jobs.cancel(session, job_id).status
+
+
+def test_a_database_that_is_away_is_waited_for_while_the_leases_last(database):
+    submit(database)
+    with database.write() as session:
+        claim = runs.claim(session, worker="w", lease_s=60)
+    ledger = Ledger(claim, WorkerSettings(lease_s=0.5), Away())
+    ledger.show({None: Progress(stage=Stage.FIT, fraction=0.1)})
+    assert len(ledger.open_runs) == 2
+    time.sleep(0.6)
+    with pytest.raises(ClaimLost):
+        ledger.show({None: Progress(stage=Stage.FIT, fraction=0.2)})
+
+
+class Away:
+    """A database that cannot be reached."""
+
+    def write(self):
+        raise DatabaseUnavailable("away")
+
+    read = write
+
+
 def test_a_run_that_takes_too_long_is_ended(database, start):
     start(run_timeout_s=0.5)
     job = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1]))
@@ -235,6 +279,8 @@ def test_a_live_worker_is_known_and_one_that_left_is_not(database, start):
 
 
 WORKER = """
+from worker.exchange import Progress, Stage
+from worker.ledger import ClaimLost, Ledger
 from worker.retries import backoff_s
 from worker.settings import WorkerSettings
 from worker.tasks import run_worker

@@ -94,6 +94,7 @@ def test_a_process_ends_when_its_stdin_closes(program: str, code: int) -> None:
 
 def test_passwords_are_not_shown() -> None:
     assert without_password("redis://:secret@host:6379/0") == "redis://:***@host:6379/0"
+    assert without_password("postgresql://host/db?user=u&password=secret&a=b").endswith("?user=u&password=***&a=b")
     assert without_password("sqlite:////data/broca.db") == "sqlite:////data/broca.db"
 
 

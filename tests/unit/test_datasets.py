@@ -11,7 +11,7 @@ import pytest
 
 from scoring.datasets import natural_stories
 from scoring.datasets.download import DataStore
-from scoring.datasets.manifest import DataFile, Dataset, dataset_named, datasets
+from scoring.datasets.manifest import Alignment, DataFile, Dataset, dataset_named, datasets
 from scoring.datasets.natural_stories import shift_back
 from scoring.errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, DataMissing
 from scoring.registry import Shelf, load, names
@@ -93,6 +93,22 @@ def test_a_missing_file_says_where_it_could_be(public, tmp_path):
         assert "BROCA_DATA_MIRROR" in caught.value.hint
 
 
+def test_a_file_that_cannot_be_read_is_missing_and_not_ready(mirror, tmp_path):
+    (tmp_path / "cache").write_text("a file where a folder should be")
+    store = DataStore(cache=tmp_path / "cache" / "datasets")
+    dataset = a_dataset(public="http://127.0.0.1:9/words.tsv")
+    assert not store.is_ready(dataset)
+    with pytest.raises(DataMissing):
+        store.path(dataset, dataset.files[0])
+
+
+def test_an_address_that_does_not_answer_is_worth_another_try(tmp_path):
+    dataset = a_dataset(public="http://127.0.0.1:9/words.tsv")
+    with pytest.raises(DataMissing, match="could not be fetched") as caught:
+        DataStore(cache=tmp_path / "cache").path(dataset, dataset.files[0])
+    assert caught.value.retryable
+
+
 def test_every_data_set_of_the_manifest_has_a_loader_a_licence_and_known_files():
     for name, dataset in datasets().items():
         assert name in names(Shelf.DATASETS)
@@ -146,7 +162,7 @@ def natural_stories_store(tmp_path, monkeypatch, *, alignment, timing_word="b"):
             mirror=name,
             sha256=sha256((tmp_path / name).read_bytes()).hexdigest(),
             n_bytes=1,
-            alignment=alignment if name.startswith("processed") else None,
+            alignment=Alignment(alignment) if alignment and name.startswith("processed") else None,
         )
         for name in ("words.tok.tsv", "processed_wordinfo.tsv")
     )
@@ -163,6 +179,14 @@ def test_only_a_file_of_the_original_alignment_is_realigned(tmp_path, monkeypatc
     assert original.stimuli.passages[1].text == '"c d. e'
     corrected = natural_stories.load(natural_stories_store(tmp_path, monkeypatch, alignment="corrected"))
     np.testing.assert_array_equal(corrected.measured.realigned, corrected.measured.published)
+
+
+def test_times_of_an_undeclared_alignment_are_refused(tmp_path, monkeypatch):
+    store = natural_stories_store(tmp_path, monkeypatch, alignment=None)
+    with pytest.raises(DataMalformed, match="does not declare the alignment"):
+        natural_stories.load(store)
+    with pytest.raises(ValueError, match="orginal"):
+        Alignment("orginal")
 
 
 def test_words_and_times_that_disagree_are_refused(tmp_path, monkeypatch):

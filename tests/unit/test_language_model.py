@@ -217,6 +217,15 @@ def test_missing_tensors_are_refused(tmp_path):
         LanguageModel.from_folder(folder, identifier="broken")
 
 
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused(plain, folder):
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["heron"])
+    model = LanguageModel(network, tokenizer, identifier="mixed")
+    with pytest.raises(ModelIncomplete, match=r"gives the token \d+, but the model knows \d+"):
+        model.respond(stimuli_of([["a", "heron"]]), layers=False, surprisal=True)
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     from safetensors.torch import load_file, save_file
 

@@ -117,6 +117,20 @@ def test_ties_between_layers_take_the_shallower():
     assert set(outcome.layer.selected) == {"shallow"}
 
 
+def test_fit_statistics_are_of_the_layers_that_were_chosen():
+    """The noise layer's penalties stand at the edge of the grid; as it is never chosen, they are not counted."""
+    X = RNG.standard_normal((80, 10)).astype(np.float32)
+    layers = {"noise": RNG.standard_normal((80, 3)).astype(np.float32), "planted": X}
+    Y = X @ RNG.standard_normal((10, 6)) + 0.1 * RNG.standard_normal((80, 6))
+    groups = [f"g{row // 5}" for row in range(80)]
+    both = predict_recording(layers, a_recording(Y), groups, n_folds=4, layer_rule="rule")
+    alone = predict_recording({"planted": X}, a_recording(Y), groups, n_folds=4, layer_rule="rule")
+    assert both.measures == alone.measures
+    assert (alone.measures["n_features"], alone.measures["n_train"]) == (10, 60)
+    noise = predict_recording({"noise": layers["noise"]}, a_recording(Y), groups, n_folds=4, layer_rule="rule")
+    assert noise.measures["edge_rate"] > 0.3
+
+
 def test_no_layer_that_varies_is_a_failure():
     with pytest.raises(NumericalFailure, match="no layer has features that vary"):
         predict_recording(

@@ -1,0 +1,126 @@
+"""Child processes of a worker: how they begin, what they are given, how they end."""
+
+import os
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from worker.child import Child, fetch_environment, scoring_environment
+from worker.device import detect_device
+from worker.exchange import Failure, Progress, Stage
+
+
+@pytest.fixture
+def child(tmp_path):
+    """Starts a module with the given text as a child; whatever is left of it is killed when the test ends."""
+    started = []
+
+    def start(text):
+        (tmp_path / "module_of_test.py").write_text(textwrap.dedent(text))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path.cwd())))}
+        started.append(Child("module_of_test", tmp_path, environment))
+        return started[-1]
+
+    return start
+
+
+def read_all(child, timeout_s=30):
+    lines, deadline = [], time.monotonic() + timeout_s
+    while (found := child.read(timeout_s=0.1)) is not None:
+        assert time.monotonic() < deadline
+        lines += found
+    return lines
+
+
+def test_a_child_that_watches_its_parent_ends_cleanly(child):
+    running = child(
+        """
+        from worker.child import end_with_supervisor, say
+        from worker.exchange import Progress, Stage
+        end_with_supervisor()
+        say(Progress(stage=Stage.LOAD, fraction=0.5))
+        print("what a library prints is no message")
+        """
+    )
+    assert read_all(running) == [Progress(stage=Stage.LOAD, fraction=0.5)]
+    running.close()
+    assert running.ending == "exit status 0"
+
+
+def test_a_child_ends_when_its_parents_end_of_the_pipe_closes(child):
+    running = child(
+        """
+        import time
+        from worker.child import end_with_supervisor
+        end_with_supervisor()
+        time.sleep(60)
+        """
+    )
+    running._process.stdin.close()
+    assert read_all(running) == []
+    running.close()
+    assert running.ending == "exit status 1"
+
+
+def test_a_crash_is_told_with_its_last_words_however_much_was_said(child):
+    running = child(
+        """
+        import sys
+        for _ in range(3000):
+            print("noise " * 100, file=sys.stderr)
+        sys.exit("the last word")
+        """
+    )
+    read_all(running)
+    running.close()
+    assert running.ending == "exit status 1: the last word"
+
+
+def test_nothing_of_a_childs_group_is_left(child):
+    running = child(
+        """
+        import os, subprocess, sys, time
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        print(flush=True)
+        time.sleep(1)
+        os._exit(3)
+        """
+    )
+    grandchild = None
+    while grandchild is None:
+        grandchild = next(iter(psutil.Process(running._process.pid).children()), None)
+    read_all(running)
+    running.close()
+    assert running.ending == "exit status 3"
+    grandchild.wait(5)
+
+
+def test_children_get_neither_addresses_nor_passwords(monkeypatch, tmp_path):
+    for name in ("BROCA_DATABASE_URL", "PGPASSWORD", "REDIS_PASSWORD", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN"):
+        monkeypatch.setenv(name, "secret")
+    assert [name for name, value in fetch_environment().items() if value == "secret"] == ["HF_TOKEN"]
+    scoring = scoring_environment(tmp_path)
+    assert "secret" not in scoring.values()
+    assert (scoring["HF_HUB_OFFLINE"], scoring["TMPDIR"]) == ("1", str(tmp_path))
+
+
+def test_a_gpu_that_torch_cannot_use_is_no_device(monkeypatch, tmp_path):
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho 'GPU 0: made up'\n")
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    check = [sys.executable, "-c", "import sys, torch; sys.exit(not torch.cuda.is_available())"]
+    usable = subprocess.run(check, check=False).returncode == 0
+    assert detect_device("auto") == ("cuda" if usable else "cpu")
+    assert detect_device("cuda") == "cuda"
+
+
+def test_an_unforeseen_error_is_internal_and_memory_has_its_own_code():
+    assert Failure.of(ValueError("odd")) == Failure(code="internal", detail="ValueError: odd")
+    assert Failure.of(MemoryError()).code == "out_of_memory"

@@ -1,0 +1,133 @@
+"""What an attempt writes into the database: progress and leases, scores, failures. Runs in the supervisor's thread.
+
+Everything says which claim it comes from, and a claim that was lost writes nothing. No transaction is open while a
+child computes. A database that is away is waited for as long as the leases last.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+
+from scoring.types import Score
+from storage import models, runs, scores
+from storage.engine import Database
+from storage.errors import DatabaseUnavailable
+from storage.models import NewModel
+from storage.runs import Claim, Problem, Run
+
+from .exchange import Failure, Progress
+from .retries import backoff_s
+from .settings import WorkerSettings
+
+TICK_S = 1.0
+"""How often progress is written and a cancelled run noticed, at most."""
+
+_log = logging.getLogger(__name__)
+
+
+class ClaimLost(Exception):
+    """Every run of the claim was cancelled or taken back: stop and drop the work."""
+
+
+class Ledger:
+    """The runs of one claim that are still open, and every write about them."""
+
+    def __init__(self, claim: Claim, settings: WorkerSettings, database: Database) -> None:
+        self._claim = claim
+        self._settings = settings
+        self._database = database
+        self._open = {run.id: run for run in claim.runs}
+        self._next_beat = 0.0
+        self._lease_end = time.monotonic() + settings.lease_s
+
+    @property
+    def open_runs(self) -> tuple[Run, ...]:
+        """The runs that have neither a score nor a failure yet."""
+        return tuple(self._open.values())
+
+    def take(self, run_id: str) -> Run | None:
+        """Close a run whose answer is there; None where it was closed or lost before."""
+        return self._open.pop(run_id, None)
+
+    def show(self, latest: Mapping[str | None, Progress]) -> None:
+        """Write how far the runs are and renew their leases, where either is due. Raises ClaimLost."""
+        if not self._open:
+            return
+        try:
+            held = self._write(latest) if latest or time.monotonic() >= self._next_beat else self._look()
+        except DatabaseUnavailable:
+            self._require_lease()
+            return
+        self._open = {run_id: run for run_id, run in self._open.items() if run_id in held}
+        if not self._open:
+            raise ClaimLost
+
+    def remember(self, model: NewModel) -> None:
+        """Store what the fetch found out about the model."""
+        with self._database.write() as session:
+            models.remember(session, model)
+            runs.set_revision(session, self._claim.token, [*self._open], model.revision)
+
+    def end_known(self, run: Run, key: str) -> None:
+        """End a run at once where a score of this key is there, unless it was asked for anew."""
+        with self._database.write() as session:
+            known = None if run.force else scores.find(session, key)
+            if known is not None:
+                runs.succeed(session, self._claim.token, run.id, known.id)
+                self.take(run.id)
+
+    def record(self, run: Run, score: Score, *, revision: str, dtype: str) -> None:
+        """Store a score and end its run with it, in one transaction. Raises ClaimLost."""
+        while not self._store(run, score, revision=revision, dtype=dtype):
+            self._require_lease()
+            time.sleep(TICK_S)
+
+    def fail(self, failed: Iterable[Run], failure: Failure) -> None:
+        """End runs without a score, or queue them again where another attempt may help."""
+        problem = Problem(**failure.model_dump(exclude={"retry_after_s"}))
+        for run in [*failed]:
+            self.take(run.id)
+            with self._database.write() as session:
+                if failure.retryable and run.attempt < self._settings.max_attempts:
+                    pause_s = max(failure.retry_after_s, backoff_s(run.attempt, first_s=self._settings.backoff_s))
+                    runs.requeue(session, self._claim.token, run.id, delay_s=pause_s, error=problem)
+                else:
+                    runs.fail(session, self._claim.token, run.id, problem)
+
+    def hand_back(self) -> None:
+        """Back to the queue, with the attempt refunded: the worker stops, the runs are not to blame."""
+        for run_id in self._open:
+            with self._database.write() as session:
+                runs.requeue(session, self._claim.token, run_id, refund_attempt=True)
+
+    def _look(self) -> set[str]:
+        with self._database.read() as session:
+            return runs.held(session, self._claim.token)
+
+    def _write(self, latest: Mapping[str | None, Progress]) -> set[str]:
+        now, token = time.monotonic(), self._claim.token
+        with self._database.write() as session:
+            held = runs.beat(session, token, [*self._open], lease_s=self._settings.lease_s)
+            for run_id in held:
+                line = latest.get(run_id) or latest.get(None)
+                if line is not None:
+                    runs.progress(session, token, run_id, fraction=line.overall, stage=line.stage, detail=line.detail)
+        self._next_beat, self._lease_end = now + self._settings.beat_s, now + self._settings.lease_s
+        return held
+
+    def _store(self, run: Run, score: Score, *, revision: str, dtype: str) -> bool:
+        """Whether the database was there to take the score."""
+        token = self._claim.token
+        try:
+            with self._database.write() as session:
+                scores.record(session, token=token, run_id=run.id, score=score, revision=revision, dtype=dtype)
+        except DatabaseUnavailable:
+            return False
+        return True
+
+    def _require_lease(self) -> None:
+        if time.monotonic() > self._lease_end:
+            raise ClaimLost
+        _log.warning("the database is away; the work on %s goes on while its leases last", self._claim.model_id)
