@@ -19,22 +19,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
-from scoring.errors import ScoringError
-from storage.errors import StorageError
+from scoring.errors import CodedError
 
 
-class ApiError(Exception):
-    """A request that cannot be answered as asked. `detail` says what was wrong, `hint` what to do about it."""
+class ApiError(CodedError):
+    """A request that cannot be answered as asked; `status` is the answer's."""
 
-    code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
-    retryable: ClassVar[bool] = False
-
-    def __init__(self, detail: str, *, hint: str | None = None, param: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.hint = hint
-        self.param = param
 
 
 class RequestInvalid(ApiError):
@@ -107,10 +98,7 @@ ELSEWHERE: Mapping[str, str] = {
 def error_codes() -> dict[str, str]:
     """Every code that a problem may carry, with its sentence; sorted."""
     named = {
-        error.__dict__["code"]: _first_line(error)
-        for root in (ScoringError, StorageError, ApiError)
-        for error in _descendants(root)
-        if "code" in error.__dict__
+        error.__dict__["code"]: _first_line(error) for error in _descendants(CodedError) if "code" in error.__dict__
     }
     return dict(sorted({**ELSEWHERE, **named}.items()))
 

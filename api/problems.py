@@ -11,8 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from scoring.errors import ModelError, OptionUnknown, RequestError, ScoringError
-from storage.errors import StorageError
+from scoring.errors import CodedError, OptionUnknown
 
 from .errors import (
     ApiError,
@@ -81,9 +80,7 @@ def make_problem(
     )
 
 
-def problem_response(
-    request: Request, error: ApiError | ScoringError | StorageError, *, status: int, headers: Mapping[str, str]
-) -> Response:
+def problem_response(request: Request, error: CodedError, *, status: int, headers: Mapping[str, str]) -> Response:
     """The error as an answer to this request."""
     request_id = getattr(request.state, "request_id", None)
     problem = make_problem(
@@ -105,17 +102,14 @@ def problem_response(
 
 def install(app: FastAPI) -> None:
     """Lets every error of the app be answered by a problem."""
-    app.add_exception_handler(ApiError, _on_known)
-    app.add_exception_handler(StorageError, _on_known)
-    app.add_exception_handler(RequestError, _on_known)
-    app.add_exception_handler(ModelError, _on_known)
+    app.add_exception_handler(CodedError, _on_known)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
 def _on_known(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError | ScoringError | StorageError)
+    assert isinstance(error, CodedError)
     status = error.status if isinstance(error, ApiError) else STATUS_BY_CODE.get(error.code, 422)
     return problem_response(request, error, status=status, headers={})
 

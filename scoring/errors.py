@@ -19,10 +19,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class ScoringError(Exception):
-    """Something about the request, the model, the data or the numbers prevents a score.
+class CodedError(Exception):
+    """An error with a stable code: the root of the trees of the science, of stored facts and of HTTP.
 
-    `detail` says what was wrong and which value; `hint` says what to do about it.
+    `detail` says what was wrong and which value; `hint` says what to do about it; `param` names the field.
     """
 
     code: ClassVar[str] = "internal"
@@ -33,6 +33,10 @@ class ScoringError(Exception):
         self.detail = detail
         self.hint = hint
         self.param = param
+
+
+class ScoringError(CodedError):
+    """Something about the request, the model, the data or the numbers prevents a score."""
 
 
 class RequestError(ScoringError):

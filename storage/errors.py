@@ -14,23 +14,11 @@ What belongs here: errors about stored facts.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from scoring.errors import CodedError
 
 
-class StorageError(Exception):
-    """A stored fact that was asked for does not exist, or a question about facts makes no sense.
-
-    `detail` says what was wrong; `hint` says what to do about it.
-    """
-
-    code: ClassVar[str] = "internal"
-    retryable: ClassVar[bool] = False
-
-    def __init__(self, detail: str, *, hint: str | None = None, param: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.hint = hint
-        self.param = param
+class StorageError(CodedError):
+    """A stored fact that was asked for does not exist, or a question about facts makes no sense."""
 
 
 class JobNotFound(StorageError):

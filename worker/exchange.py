@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
-from scoring.errors import HubUnavailable, ScoringError
+from scoring.errors import CodedError, HubUnavailable
 from scoring.subjects.sources import ResolvedModel
 from scoring.types import Score
 
@@ -72,8 +72,8 @@ class Failure(Message):
 
     @classmethod
     def of(cls, error: Exception) -> Self:
-        """The failure that an error means; what is no ScoringError is `internal`."""
-        if isinstance(error, ScoringError):
+        """The failure that an error means; what has no code is `internal`."""
+        if isinstance(error, CodedError):
             pause_s = error.retry_after_s if isinstance(error, HubUnavailable) else None
             return cls(
                 code=error.code,
