@@ -12,7 +12,7 @@ from storage.events import Event as StoredEvent
 from storage.jobs import Job as StoredJob
 from storage.models import Model as StoredModel
 from storage.runs import Run as StoredRun
-from storage.states import JobStatus, RunStatus
+from storage.states import LIVE_JOBS, RunStatus
 
 from .problems import Problem, make_problem
 from .schemas import Event, Job, JobModel, JobUrls, Progress, Run
@@ -31,7 +31,7 @@ class Surroundings:
 def look_around(database: Database, jobs: Sequence[StoredJob], *, worker_silence_s: float) -> Surroundings:
     """What is known about the jobs' models and, where a job waits, about workers."""
     resolved = {job.model_id for job in jobs if _revision(job) is not None}
-    is_waiting = any(job.status is JobStatus.QUEUED for job in jobs)
+    is_waiting = any(_is_waiting(job) for job in jobs)
     if not resolved and not is_waiting:
         return Surroundings(models={}, worker_is_alive=True)
     with database.read() as session:
@@ -94,12 +94,18 @@ def _revision(job: StoredJob) -> str | None:
     return next((run.revision for run in job.runs if run.revision is not None), None)
 
 
+def _is_waiting(job: StoredJob) -> bool:
+    """Whether runs of the job are queued and none is worked on, at first or after a worker was lost."""
+    statuses = {run.status for run in job.runs}
+    return job.status in LIVE_JOBS and RunStatus.QUEUED in statuses and RunStatus.RUNNING not in statuses
+
+
 def _progress(job: StoredJob, around: Surroundings) -> Progress:
     """The mean of the runs' fractions, with the stage of the first run that is being worked on."""
     fraction = sum(run.fraction for run in job.runs) / len(job.runs) if job.runs else 0.0
     current = next((run for run in job.runs if run.status is RunStatus.RUNNING), None)
     detail = None if current is None else current.detail
-    if job.status is JobStatus.QUEUED and not around.worker_is_alive:
+    if _is_waiting(job) and not around.worker_is_alive:
         detail = NO_WORKER
     return Progress(fraction=min(fraction, 1.0), stage=None if current is None else current.stage, detail=detail)
 

@@ -108,6 +108,17 @@ def test_a_job_has_every_field_of_the_contract(client: TestClient) -> None:
     )
 
 
+def test_a_job_whose_worker_was_lost_says_that_no_other_is_running(client: TestClient, database: Database) -> None:
+    job = post(client)
+    with database.write() as session:
+        claim = runs.claim(session, worker="w1", lease_s=60)
+        assert claim is not None
+        for run in claim.runs:
+            runs.requeue(session, claim.token, run.id)
+    found = client.get(f"/v1/jobs/{job['id']}").json()
+    assert (found["status"], found["progress"]["detail"]) == ("running", "waiting for a worker: none is running")
+
+
 def test_a_queued_job_says_that_no_worker_is_running(client: TestClient, database: Database) -> None:
     job = post(client)
     assert job["progress"]["detail"] == "waiting for a worker: none is running"
