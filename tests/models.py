@@ -19,7 +19,28 @@ SMALL = {
     "max_position_embeddings": 64,
     "head_dim": 8,
 }
-SMALL_GPT2 = {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64}
+OTHER_NAMES = {
+    "gpt2": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": 64},
+    "gpt_neo": {
+        "hidden_size": 32,
+        "num_layers": 3,
+        "num_heads": 4,
+        "attention_types": [[["global", "local"], 1], [["global"], 1]],
+        "max_position_embeddings": 64,
+        "intermediate_size": 48,
+    },
+    "opt": {
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "ffn_dim": 48,
+        "max_position_embeddings": 64,
+        "word_embed_proj_dim": 32,
+    },
+    "bloom": {"hidden_size": 32, "n_layer": 3, "n_head": 4, "seq_length": 64},
+    "falcon": {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "max_position_embeddings": 64},
+}
+"""Sizes of the types that do not use the names of most."""
 
 
 def write_model(folder: Path, model_type: str, *, seed: int = 0, **changes: object) -> Path:
@@ -27,8 +48,9 @@ def write_model(folder: Path, model_type: str, *, seed: int = 0, **changes: obje
     tokenizer_folder = folder.parent / f"{folder.name}-tokenizer"
     demo_model.build(tokenizer_folder)
     vocabulary = AutoConfig.from_pretrained(tokenizer_folder).vocab_size
-    size = SMALL_GPT2 if model_type == "gpt2" else SMALL
-    config = AutoConfig.for_model(model_type, vocab_size=vocabulary, bos_token_id=0, eos_token_id=1, **size, **changes)
+    size = OTHER_NAMES.get(model_type, SMALL)
+    specials = {"bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    config = AutoConfig.for_model(model_type, vocab_size=vocabulary, **specials, **size, **changes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)

@@ -164,6 +164,19 @@ def surprisal_bits(
     return np.asarray(torch.cat(bits).numpy() / math.log(2))
 
 
+class SoftcappedHead(nn.Module):
+    """A head whose logits are capped softly, c · tanh(logits / c), in float32."""
+
+    def __init__(self, head: nn.Module, cap: float) -> None:
+        super().__init__()
+        self._head, self._cap = head, cap
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits of hidden states: (n, width) → (n, vocabulary)."""
+        logits: torch.Tensor = self._head(hidden).float()
+        return self._cap * torch.tanh(logits / self._cap)
+
+
 class _Gathered:
     """The features of one batch at the positions asked for, filled by hooks."""
 

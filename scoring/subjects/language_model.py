@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..errors import ArchitectureUnsupported, ModelIncomplete, OutOfMemory
 from ..types import FloatArray, Responses, Stimuli
 from .encoding import Encoded, bos_id, encode, windows
-from .extraction import Extracted, Extractor
+from .extraction import Extracted, Extractor, SoftcappedHead
 from .families.base import family_of
 
 TOKEN_BUDGET = 8192
 """Padded tokens in one forward."""
+
+LONGEST_WINDOW = 8192
+"""Tokens that are read at one time at most, whatever a model allows: the cap on memory."""
 
 UNBELIEVABLE_LENGTH = 1_000_000
 """Tokenizers without a limit of their own state a number beyond this."""
@@ -40,9 +44,9 @@ class LanguageModel:
         base = model.base_model
         self._extractor = Extractor(
             base=base,
-            blocks=base.get_submodule(family.blocks),
-            final_norm=base.get_submodule(family.final_norm),
-            head=model.get_output_embeddings(),
+            blocks=_part(base, family.blocks),
+            final_norm=_part(base, family.final_norm),
+            head=_head(model),
             device=model.device,
             bos=bos_id(tokenizer),
             token_budget=TOKEN_BUDGET,
@@ -159,11 +163,8 @@ class LanguageModel:
 
         Some encoders load through the class for causal models and would read the future.
         """
-        weight = self._extractor.head.weight
-        assert isinstance(weight, torch.Tensor)
-        vocabulary = weight.shape[0]
-        ids = torch.arange(1, 9).remainder(vocabulary).repeat(2, 1)
-        ids[1, -1] = (ids[0, -1] + 1) % vocabulary
+        ids = torch.arange(1, 9).remainder(self._n_embeddings).repeat(2, 1)
+        ids[1, -1] = (ids[0, -1] + 1) % self._n_embeddings
         states = self._extractor.base(input_ids=ids.to(self._extractor.device), use_cache=False)[0].float()
         if not torch.isfinite(states).all():
             raise ModelIncomplete("the model's states are not finite; its weights may be damaged")
@@ -181,11 +182,32 @@ def default_dtype(device: str) -> str:
 
 
 def context_limit(config: Any, tokenizer: Any) -> int:
-    """The longest input in tokens, BOS included: the lesser of what config and tokenizer state."""
-    limits = [int(config.max_position_embeddings)]
+    """The longest input in tokens, BOS included: the least of what config and tokenizer state, and of our own cap.
+
+    Models without position embeddings state the length that they were trained on (`seq_length`), or nothing.
+    """
+    stated = getattr(config, "max_position_embeddings", None) or getattr(config, "seq_length", None)
+    limits = [LONGEST_WINDOW, *([int(stated)] if stated else [])]
     if tokenizer.model_max_length < UNBELIEVABLE_LENGTH:
         limits.append(int(tokenizer.model_max_length))
     return min(limits)
+
+
+def _part(base: nn.Module, place: str) -> Any:
+    """A part of the model at the place that its family names."""
+    try:
+        return base.get_submodule(place)
+    except AttributeError:
+        raise ArchitectureUnsupported(
+            f"the model has no {place}: it is a variant of its type whose layers are not known here"
+        ) from None
+
+
+def _head(model: Any) -> nn.Module:
+    """From the last hidden state to logits, as the model itself does it."""
+    head: nn.Module = model.get_output_embeddings()
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    return head if cap is None else SoftcappedHead(head, float(cap))
 
 
 def _tokenizer(folder: Path) -> Any:

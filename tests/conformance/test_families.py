@@ -1,5 +1,7 @@
 """Every model type of every family file, as a tiny random model made offline. A new file is picked up by itself."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -39,6 +41,18 @@ def test_layers_agree_with_the_models_own_hidden_states(folder, model):
     assert names == ["embed", "block.0", "block.1", "block.2", "final_norm"]
     for name, state in zip([*names[:3], names[-1]], states, strict=True):
         np.testing.assert_allclose(answers.layers[name][-1], state[0, -1].numpy(), atol=1e-5)
+
+
+def test_surprisals_agree_with_the_models_own_logits(folder, model):
+    answers = model.respond(in_one_passage(), layers=False, surprisal=True)
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = [tokenizer.bos_token_id, *tokenizer(" ".join(TEXTS), add_special_tokens=False)["input_ids"]]
+    with torch.inference_mode():
+        logits = network(torch.tensor([ids])).logits[0].double()
+    bits = -torch.log_softmax(logits, dim=-1)[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].sum() / math.log(2)
+    assert answers.surprisal_bits.sum() == pytest.approx(bits.item(), abs=1e-3)
+    assert answers.conditions["context_limit"] == 64
 
 
 def test_batches_do_not_change_the_answer(model):

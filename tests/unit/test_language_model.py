@@ -246,6 +246,12 @@ def test_a_model_that_reads_the_future_is_refused(plain, folder):
         LanguageModel(network, plain[1], identifier="leaky")
 
 
+def test_a_variant_without_the_known_layers_is_refused(tmp_path):
+    folder = write_model(tmp_path / "post-norm", "opt", do_layer_norm_before=False)
+    with pytest.raises(ArchitectureUnsupported, match=r"has no decoder\.final_layer_norm"):
+        LanguageModel.from_folder(folder, identifier="post-norm")
+
+
 def test_an_unknown_type_is_refused_before_its_weights_are_read(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ArchitectureUnsupported, match="'bert' is not supported"):

@@ -1,0 +1,5 @@
+"""Gemma: embeddings scaled by the root of the width; the second generation caps its logits softly."""
+
+from .base import Family
+
+FAMILY = Family(name="gemma", model_types=("gemma", "gemma2", "gemma3_text"), blocks="layers", final_norm="norm")

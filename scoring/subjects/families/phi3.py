@@ -1,0 +1,5 @@
+"""Phi-3: the layout of Llama with fused projections."""
+
+from .base import Family
+
+FAMILY = Family(name="phi3", model_types=("phi3",), blocks="layers", final_norm="norm")
