@@ -13,6 +13,7 @@ from pydantic import (
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic.config import JsonDict
 
 from storage.jobs import LABEL_NAME
 from storage.states import JobStatus
@@ -76,6 +77,16 @@ _MODEL_SCHEMA = {
 }
 
 
+_EXAMPLE: JsonDict = {
+    "model": {"id": "gpt2", "revision": "main"},
+    "benchmarks": ["futrell2018", "pereira2018-example"],
+    "protocol": "grouped",
+    "options": {"dtype": "float32"},
+    "labels": {"project": "first-look"},
+    "force": False,
+}
+
+
 class Options(_Body):
     """How the model is loaded. `dtype` `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
@@ -84,6 +95,8 @@ class Options(_Body):
 
 class JobRequest(_Body):
     """One model on some benchmarks under one protocol."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     model: Annotated[ModelReference, BeforeValidator(_named), WithJsonSchema(_MODEL_SCHEMA)]
     benchmarks: Annotated[list[Name], Field(min_length=1, max_length=MAX_BENCHMARKS)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -13,7 +15,8 @@ from ..errors import error_codes
 
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "code{background:#f3f3f3;padding:.1em .3em}h2{margin-top:2.5rem;font-size:1.1rem}"
+    "code{background:#f3f3f3;padding:.1em .3em}pre code{display:block;padding:.6em}"
+    "h2{margin-top:2.5rem;font-size:1.1rem}"
     "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
 )
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -30,11 +33,11 @@ async def docs(request: Request) -> HTMLResponse:
 def reference(document: dict[str, Any]) -> str:
     """The OpenAPI document as a page for people."""
     calls = "".join(
-        _call(method.upper(), path, operation)
+        _call(method.upper(), path, operation, _example(document, operation))
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     )
-    codes = _table((f"<code>{escape(code)}</code>", escape(sentence)) for code, sentence in error_codes().items())
+    codes = _table((f"<code>{escape(code)}</code>", _text(sentence)) for code, sentence in error_codes().items())
     title = f"{escape(document['info']['title'])} {escape(document['info']['version'])}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
@@ -43,14 +46,28 @@ def reference(document: dict[str, Any]) -> str:
     )
 
 
-def _call(method: str, path: str, operation: dict[str, Any]) -> str:
+def _call(method: str, path: str, operation: dict[str, Any], example: str | None) -> str:
     parameters = _table(
-        (f"<code>{escape(parameter['name'])}</code>", escape(_about(parameter)))
+        (f"<code>{escape(parameter['name'])}</code>", _text(_about(parameter)))
         for parameter in operation.get("parameters", ())
     )
-    body = "<p>Takes a JSON body.</p>" if "requestBody" in operation else ""
-    description = escape(operation.get("description", ""))
+    body = "" if example is None else f"<p>Takes a JSON body, such as</p><pre><code>{escape(example)}</code></pre>"
+    description = _text(operation.get("description", ""))
     return f"<h2><code>{method} {escape(path)}</code></h2><p>{description}</p>{body}{parameters}"
+
+
+def _example(document: dict[str, Any], operation: dict[str, Any]) -> str | None:
+    """The first example of the operation's body as JSON; None where it takes none."""
+    if "requestBody" not in operation:
+        return None
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    name = schema["$ref"].rpartition("/")[2]
+    return json.dumps(document["components"]["schemas"][name]["examples"][0], indent=2)
+
+
+def _text(markdown: str) -> str:
+    """A sentence in which backticks mark code, as HTML."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(markdown))
 
 
 def _about(parameter: dict[str, Any]) -> str:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +262,9 @@ def test_the_reference_needs_no_other_host_and_lists_endpoints_and_codes(client:
     assert "http" not in page.text
     for expected in ("POST /v1/jobs", "GET /v1/leaderboard", "page_token", "model_id_malformed"):
         assert expected in page.text
+
+
+def test_the_example_of_a_body_is_one_that_is_taken(client: TestClient) -> None:
+    shown = client.get("/docs").text.partition("<pre><code>")[2].partition("</code>")[0]
+    answer = client.post("/v1/jobs", json=json.loads(unescape(shown)))
+    assert answer.status_code == 202, answer.text
