@@ -49,7 +49,8 @@ class Supervisor:
         """Hand back what is being worked on and end."""
         self._stopping.set()
         self._bell.set()
-        self._threads[0].join(timeout=STOP_TIMEOUT_S)
+        for thread in self._threads:
+            thread.join(timeout=STOP_TIMEOUT_S)
         try:
             with self._database.write() as session:
                 workers.forget(session, self._name)

@@ -76,7 +76,7 @@ def predict_recording(
         for part in parts
     )
     curve = tuple(_layer_score(name, index, len(layers), parts) for index, name in enumerate(layers))
-    best = max((point for point in curve if point.raw is not None), key=lambda point: point.raw or 0.0)
+    optimistic = _optimistic(curve)
     chosen_r = np.concatenate([part.of_chosen("test_r") for part in parts])
     return Outcome(
         raw=float(np.mean([score.raw for score in scores])),
@@ -84,7 +84,7 @@ def predict_recording(
         layer=LayerChoice(
             selected=tuple(name for part in parts for name in part.chosen()),
             rule=layer_rule,
-            optimistic=Optimistic(name=best.name, raw=best.raw or 0.0),
+            optimistic=optimistic,
         ),
         layers=curve,
         n=Counts(
@@ -117,6 +117,15 @@ def pooled(r: FloatArray, participants: Sequence[str]) -> float:
 def is_constant(features: FeatureArray) -> bool:
     """Whether every feature is the same number in every row, so that nothing can be fitted."""
     return bool((features.max(axis=0) == features.min(axis=0)).all())
+
+
+def _optimistic(curve: Sequence[LayerScore]) -> Optimistic:
+    """The best point of the curve. Raises NumericalFailure where every layer is undefined in some part."""
+    points = [(point.raw, point.name) for point in curve if point.raw is not None]
+    if not points:
+        raise NumericalFailure("no layer has features that vary over the stimuli of every part")
+    raw, name = max(points, key=lambda point: point[0])
+    return Optimistic(name=name, raw=raw)
 
 
 def _fit_parts(

@@ -142,6 +142,25 @@ def test_no_layer_that_varies_is_a_failure():
         )
 
 
+def test_layers_that_vary_in_one_part_each_are_a_failure_that_says_so():
+    X = RNG.standard_normal((120, 4)).astype(np.float32)
+    first, second = X.copy(), X.copy()
+    first[60:], second[:60] = 1, 1
+    recording = Recording(
+        values=RNG.standard_normal((120, 3)),
+        participants=("p",) * 3,
+        parts={"a": np.arange(60), "b": np.arange(60, 120)},
+    )
+    with pytest.raises(NumericalFailure, match="of every part"):
+        predict_recording(
+            {"first": first, "second": second},
+            recording,
+            [f"g{row // 5}" for row in range(120)],
+            n_folds=4,
+            layer_rule="rule",
+        )
+
+
 def words(n_stories, n_words):
     passages = tuple(
         Passage.join(f"s{story}", [f"w{'o' * (index % 7)}" for index in range(n_words)]) for story in range(n_stories)
