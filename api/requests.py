@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from scoring.subjects.options import CONTEXT_PATTERN
 from storage.jobs import LABEL_NAME
 from storage.states import JobStatus
 
@@ -88,9 +89,13 @@ _EXAMPLE: JsonDict = {
 
 
 class Options(_Body):
-    """How the model is loaded. `dtype` `auto` is bfloat16 on a GPU and float32 on a CPU."""
+    """How the model is loaded and how it reads. `dtype` `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    context: Annotated[str, StringConstraints(pattern=rf"^({CONTEXT_PATTERN})$")] = "story"
+    pooling: Literal["last", "mean"] = "last"
+    prompt_format: Literal["plain", "chat"] = "plain"
+    surprisal: Literal["auto", "pseudo-log-likelihood"] = "auto"
 
 
 class JobRequest(_Body):

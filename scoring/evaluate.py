@@ -12,8 +12,9 @@ from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times
 from .protocols import Protocol, protocol_named
 from .regression.folds import refuse_text_in_two_groups
+from .responses import Responses
 from .subjects.base import Subject
-from .types import Recording, Responses, Score
+from .types import Recording, Score
 
 Progress = Callable[[float], None]
 
@@ -68,7 +69,7 @@ def compare(
         layer=outcome.layer,
         layers=outcome.layers,
         interval=outcome.interval,
-        word_probability=protocol.word_probability if benchmark.kind is Kind.READING else None,
+        word_probability=outcome.word_probability,
         measures=outcome.measures,
         warnings=outcome.warnings,
         conditions=responses.conditions,
@@ -85,7 +86,13 @@ def _outcome(
 ) -> Outcome:
     stimuli, measured = experiment.stimuli, experiment.measured
     if not isinstance(measured, Recording):
-        return correlate_reading_times(responses, measured, stimuli, alignment=protocol.times)
+        return correlate_reading_times(
+            responses.surprisals,
+            measured,
+            stimuli,
+            alignment=protocol.times,
+            word_probability=protocol.word_probability,
+        )
     refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
     return predict_recording(
         responses.layers,

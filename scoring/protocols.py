@@ -16,7 +16,7 @@ from .registry import did_you_mean
 class Protocol:
     """One way to turn responses into a score.
 
-    `word_probability` says how a word's probability is made from its tokens', `times` which alignment of reading
+    `word_probability` (boundary, sum) says how a word's probability is made from its tokens', `times` which alignment of reading
     times gives the raw score; `layer_rule` is the sentence that stands beside the chosen layers.
     """
 
@@ -34,7 +34,7 @@ GROUPED = Protocol(
         "folds; the layer is chosen inside them too."
     ),
     layer_rule="per outer fold and part: the highest median over units of the inner folds' mean r; ties the shallower",
-    word_probability="sum",
+    word_probability="boundary",
     times="realigned",
 )
 

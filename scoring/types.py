@@ -125,30 +125,6 @@ class ReadingTimes:
             raise DataMalformed(f"reading times of different shapes: {sorted(shapes)}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Responses:
-    """What a subject answers: features by layer, and how surprising each stimulus was.
-
-    `layers` maps a layer's name, in order of depth, to float32 (n_stimuli, n_features). `surprisal_bits` is
-    (n_stimuli,), NaN where no probability exists. `conditions` says how they were obtained (dtype, windows, BOS).
-    """
-
-    layers: Mapping[str, FeatureArray] = field(default_factory=dict)
-    surprisal_bits: FloatArray | None = None
-    n_tokens: IndexArray | None = None
-    conditions: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        n_rows = {len(features) for features in self.layers.values()}
-        if self.surprisal_bits is not None:
-            n_rows.add(len(self.surprisal_bits))
-        if len(n_rows) > 1:
-            raise NumericalFailure(f"responses have different numbers of stimuli: {sorted(n_rows)}")
-        for name, features in self.layers.items():
-            if not np.isfinite(features).all():
-                raise NumericalFailure(f"features of layer {name} are not all finite")
-
-
 class CeilingMethod(StrEnum):
     """How a ceiling was found."""
 

@@ -118,10 +118,10 @@ class Attempt:
             return
         store = self._settings.data_store(offline=True)
         order = ScoringOrder(
-            model_id=self._claim.model_id,
-            folder=model.folder,
+            model=model,
             device=self._device,
             dtype=self._dtype,
+            options=self._claim.options,
             data_cache=store.cache,
             data_mirror=store.mirror,
             runs=tuple(RunOrder(id=run.id, benchmark=run.benchmark, protocol=run.protocol) for run in open_runs),

@@ -135,10 +135,10 @@ class FetchAnswer(Message):
 class ScoringOrder(Message):
     """What the scoring process has to compute."""
 
-    model_id: str
-    folder: Path
+    model: ResolvedModel
     device: str
     dtype: str
+    options: dict[str, str]
     data_cache: Path
     data_mirror: Path | None
     runs: tuple[RunOrder, ...]

@@ -15,8 +15,10 @@ from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
-from scoring.subjects.language_model import LanguageModel
-from scoring.types import Responses, Score
+from scoring.subjects.base import Subject
+from scoring.subjects.opening import open_subject
+from scoring.responses import Responses
+from scoring.types import Score
 
 from .child import end_with_supervisor, say
 from .exchange import (
@@ -44,11 +46,9 @@ def main(folder: Path) -> None:
 
 def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
-    say(Progress(stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model_id} in {order.dtype} on {order.device}"))
+    say(Progress(stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model.model_id} in {order.dtype} on {order.device}"))
     try:
-        model = LanguageModel.from_folder(
-            order.folder, identifier=order.model_id, device=order.device, dtype=order.dtype
-        )
+        model = open_subject(order.model, device=order.device, dtype=order.dtype, options=order.options)
     except Exception as error:  # the boundary of the process: everything becomes an answer
         yield from ((run, RunAnswer(failure=Failure.of(error))) for run in order.runs)
         return
@@ -63,12 +63,12 @@ def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
     gc.collect()
     for reading in readings:
         try:
-            yield reading[0], RunAnswer(score=_compare(reading, subject=order.model_id))
+            yield reading[0], RunAnswer(score=_compare(reading, subject=order.model.model_id))
         except Exception as error:
             yield reading[0], RunAnswer(failure=Failure.of(error))
 
 
-def _read(model: LanguageModel, run: RunOrder, store: DataStore) -> Reading:
+def _read(model: Subject, run: RunOrder, store: DataStore) -> Reading:
     benchmark = benchmark_named(run.benchmark)
     experiment = benchmark.experiment(store)
     report = _reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")

@@ -6,7 +6,7 @@ from .base import Benchmark, Kind
 
 BENCHMARK = Benchmark(
     name="demo-reading",
-    version=1,
+    version=2,
     title="SYNTHETIC demonstration reading times (planted, no one was measured)",
     kind=Kind.READING,
     metric=METRIC,

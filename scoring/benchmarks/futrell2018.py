@@ -7,7 +7,7 @@ from .base import Benchmark, Kind
 
 BENCHMARK = Benchmark(
     name="futrell2018",
-    version=1,
+    version=2,
     title="Natural Stories: self-paced reading times",
     kind=Kind.READING,
     metric=METRIC,

@@ -19,3 +19,4 @@ class Outcome:
     parts: tuple[PartScore, ...] = ()
     layer: LayerChoice | None = None
     layers: tuple[LayerScore, ...] = ()
+    word_probability: str | None = None

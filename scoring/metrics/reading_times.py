@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NumericalFailure
-from ..types import Counts, FloatArray, IndexArray, Interval, ReadingTimes, Responses, ScoreWarning, Stimuli
+from ..responses import SurprisalKind, Surprisals
+from ..types import Counts, FloatArray, IndexArray, Interval, ReadingTimes, ScoreWarning, Stimuli
 from ..uncertainty import jackknife_correlation
 from .correlation import pearson
 from .outcome import Outcome
@@ -16,31 +17,39 @@ from .outcome import Outcome
 METRIC = "pearson"
 
 
-def correlate_reading_times(responses: Responses, times: ReadingTimes, stimuli: Stimuli, *, alignment: str) -> Outcome:
-    """Signed Pearson r of surprisal in bits with mean reading times, under both alignments of the times.
+def correlate_reading_times(
+    surprisals: Surprisals | None, times: ReadingTimes, stimuli: Stimuli, *, alignment: str, word_probability: str
+) -> Outcome:
+    """Signed Pearson r of surprisal in bits with mean reading times, under both alignments and both word rules.
 
-    `alignment` (published or realigned) says which of the two is the raw score; the measures hold both, and word
-    length in characters beside them, because raw r mostly tracks it. Surprisals are plain sums over tokens.
+    `alignment` (published, realigned) and `word_probability` (boundary, sum) say which of the four is the raw score;
+    where the vocabulary allows no boundary rule it is `sum`, with a warning. The measures hold all of them, those of
+    plain sums with the suffix `_sum`, and word length in characters, because raw r mostly tracks it.
     """
-    bits, n_tokens = responses.surprisal_bits, responses.n_tokens
-    if bits is None or n_tokens is None:
+    if surprisals is None:
         raise NumericalFailure("the subject gave no surprisals")
     lengths = np.array([len(word) for word in stimuli.texts], dtype=np.float64)
     aligned = {"published": times.published, "realigned": times.realigned}
+    rule = "sum" if surprisals.boundary_bits is None else word_probability
+    bits = surprisals.sum_bits if rule == "sum" or surprisals.boundary_bits is None else surprisals.boundary_bits
     rows = np.isfinite(bits) & np.isfinite(aligned[alignment])
     if rows.sum() < 3 or np.ptp(bits[rows]) == 0:
         raise NumericalFailure("fewer than three words have both a surprisal and a time, or all surprisals are equal")
     measures: dict[str, float] = {}
     for name, values in aligned.items():
-        r = pearson(bits, values)
-        measures |= {f"pearson_{name}": r, f"pearson_{name}_sum": r}
+        measures[f"pearson_{name}"] = pearson(bits, values)
+        measures[f"pearson_{name}_sum"] = pearson(surprisals.sum_bits, values)
         measures[f"pearson_{name}_word_length"] = pearson(lengths, values)
     return Outcome(
         raw=measures[f"pearson_{alignment}"],
         interval=_interval(bits, aligned[alignment], stimuli.groups),
         n=_counts(rows, times),
-        measures=measures | _perplexities(bits, n_tokens) | _missing(bits, aligned),
-        warnings=_warnings(bits),
+        measures=measures
+        | _perplexities(bits, surprisals.n_tokens)
+        | {f"{name}_sum": value for name, value in _perplexities(surprisals.sum_bits, surprisals.n_tokens).items()}
+        | _missing(bits, aligned),
+        warnings=_warnings(surprisals, bits, asked=word_probability),
+        word_probability=rule,
     )
 
 
@@ -66,8 +75,16 @@ def _missing(bits: FloatArray, aligned: dict[str, FloatArray]) -> dict[str, floa
     return {"n_without_surprisal": float(np.isnan(bits).sum()), **counts}
 
 
-def _warnings(bits: FloatArray) -> tuple[ScoreWarning, ...]:
+def _warnings(surprisals: Surprisals, bits: FloatArray, *, asked: str) -> tuple[ScoreWarning, ...]:
+    found = []
     n_missing = int(np.isnan(bits).sum())
-    if not n_missing:
-        return ()
-    return (ScoreWarning(code="surprisal_missing", detail=f"{n_missing} words have no probability and are left out"),)
+    if n_missing:
+        detail = f"{n_missing} words have no probability and are left out"
+        found.append(ScoreWarning(code="surprisal_missing", detail=detail))
+    if asked == "boundary" and surprisals.boundary_bits is None:
+        detail = f"word probabilities are plain sums: {surprisals.boundary_reason}"
+        found.append(ScoreWarning(code="boundary_not_applicable", detail=detail))
+    if surprisals.kind is not SurprisalKind.CAUSAL:
+        detail = f"surprisals are of the kind {surprisals.kind}; do not rank them with causal ones"
+        found.append(ScoreWarning(code="surprisal_kind", detail=detail))
+    return tuple(found)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from ..types import Responses, Stimuli
+from ..responses import Responses
+from ..types import Stimuli
 
 
 class Subject(Protocol):

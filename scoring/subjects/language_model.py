@@ -13,10 +13,12 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from ..errors import ArchitectureUnsupported, ModelIncomplete, OutOfMemory
-from ..types import FloatArray, Responses, Stimuli
+from ..responses import Responses, SurprisalKind, Surprisals
+from ..types import FloatArray, Stimuli
 from .encoding import Encoded, bos_id, encode, windows
 from .extraction import Extracted, Extractor, SoftcappedHead
 from .families.base import family_of
+from .options import ReadingOptions
 
 TOKEN_BUDGET = 8192
 """Padded tokens in one forward."""
@@ -34,7 +36,9 @@ class LanguageModel:
     Make one with `from_folder` or `untrained`. `dtype` is always explicit: float32 on a CPU, bfloat16 on a GPU.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, *, identifier: str) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, *, identifier: str, reading: ReadingOptions | None = None
+    ) -> None:
         family = family_of(model.config.model_type)
         self._identifier = identifier
         self._tokenizer = tokenizer
@@ -55,7 +59,13 @@ class LanguageModel:
 
     @classmethod
     def from_folder(
-        cls, folder: Path, *, identifier: str, device: str = "cpu", dtype: str | None = None
+        cls,
+        folder: Path,
+        *,
+        identifier: str,
+        device: str = "cpu",
+        dtype: str | None = None,
+        reading: ReadingOptions | None = None,
     ) -> LanguageModel:
         """The trained model in `folder`: safetensors and tokenizer.json, no code from the repository.
 
@@ -77,7 +87,7 @@ class LanguageModel:
             model = model.to(device).eval()
         except torch.OutOfMemoryError as error:
             raise OutOfMemory(f"the weights do not fit on {device}: {error}") from error
-        return cls(model, _tokenizer(folder), identifier=identifier)
+        return cls(model, _tokenizer(folder), identifier=identifier, reading=reading)
 
     @classmethod
     def untrained(cls, folder: Path, *, identifier: str, seed: int, device: str = "cpu") -> LanguageModel:
@@ -124,8 +134,7 @@ class LanguageModel:
             raise OutOfMemory(f"reading {TOKEN_BUDGET} tokens at a time does not fit: {error}") from error
         return Responses(
             layers=extracted.layers,
-            surprisal_bits=_word_bits(passages, extracted) if surprisal else None,
-            n_tokens=np.concatenate([np.bincount(passage.stimulus_of_token) for passage in passages]),
+            surprisals=_surprisals(passages, extracted) if surprisal else None,
             conditions=self._conditions(len(planned), len(passages), sum(len(passage.ids) for passage in passages)),
         )
 
@@ -219,6 +228,18 @@ def _require_complete(report: dict[str, Any]) -> None:
         names = sorted(map(str, report[kind]))
         if names:
             raise ModelIncomplete(f"the weights have {kind.replace('_', ' ')}: {', '.join(names[:5])}")
+
+
+def _surprisals(passages: list[Encoded], extracted: Extracted) -> Surprisals:
+    n_tokens = np.concatenate([np.bincount(passage.stimulus_of_token) for passage in passages])
+    return Surprisals(
+        sum_bits=_word_bits(passages, extracted),
+        boundary_bits=None,
+        boundary_reason="not computed",
+        n_tokens=n_tokens,
+        context_tokens=np.zeros_like(n_tokens),
+        kind=SurprisalKind.CAUSAL,
+    )
 
 
 def _word_bits(passages: list[Encoded], extracted: Extracted) -> FloatArray:
