@@ -16,8 +16,8 @@ from .registry import did_you_mean
 class Protocol:
     """One way to turn responses into a score.
 
-    `word_probability` (boundary, sum) says how a word's probability is made from its tokens', `times` which alignment of reading
-    times gives the raw score; `layer_rule` is the sentence that stands beside the chosen layers.
+    `word_probability` (boundary, sum) says how a word's probability is made from its tokens', `times` which alignment
+    of reading times gives the raw score; `layer_rule` is the sentence that stands beside the chosen layers.
     """
 
     name: str

@@ -15,12 +15,13 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-TEXT = """
-The raft carried her over. She had asked the heron; it said nothing at all, as ever. Every morning the children walked
-past the green door, and every morning one of them said that there was a light in the upper window. A light, she said,
-is only the sun in an old piece of glass! In the spring a woman came with a key: she was neither young nor old. "Who
-is there?" he asked. It wasn't (only) the birds' fault, well-known in 1984 for 3.5 % of it. Nobody saw the light again.
-""".split("\n")
+TEXT = [
+    "The raft carried her over. She had asked the heron; it said nothing at all, as ever. Every morning the children",
+    "walked past the green door, and every morning one of them said that there was a light in the upper window. A",
+    "light, she said, is only the sun in an old piece of glass! In the spring a woman came with a key: she was neither",
+    "young nor old. \"Who is there?\" he asked. It wasn't (only) the birds' fault, well-known in 1984 for 3.5 % of it.",
+    "Nobody saw the light again.",
+]
 LONGEST = 64
 
 
@@ -87,7 +88,9 @@ def word_piece() -> PreTrainedTokenizerFast:
 
 def two_letters() -> PreTrainedTokenizerFast:
     """A vocabulary so small that all of its words can be listed: a and b, each with and without a space before it."""
-    tokenizer = Tokenizer(models.WordLevel({"▁a": 0, "▁b": 1, "a": 2, "b": 3, "</s>": 4, "<unk>": 5}, unk_token="<unk>"))
+    tokenizer = Tokenizer(
+        models.WordLevel({"▁a": 0, "▁b": 1, "a": 2, "b": 3, "</s>": 4, "<unk>": 5}, unk_token="<unk>")
+    )
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("▁?[ab]"), behavior="isolated")
     return _wrapped(tokenizer, bos_token="</s>", eos_token="</s>")
@@ -105,6 +108,8 @@ def _between(tokenizer: Tokenizer, head: str, tail: str) -> processors.TemplateP
     return processors.TemplateProcessing(single=f"{head} $A {tail}", special_tokens=known)
 
 
-def _wrapped(tokenizer: Tokenizer, *, hidden: list[str] | None = None, **specials: str | None) -> PreTrainedTokenizerFast:
+def _wrapped(
+    tokenizer: Tokenizer, *, hidden: list[str] | None = None, **specials: str | None
+) -> PreTrainedTokenizerFast:
     named = {name: value for name, value in specials.items() if value is not None}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=LONGEST, **named)

@@ -15,9 +15,9 @@ from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
+from scoring.responses import Responses
 from scoring.subjects.base import Subject
 from scoring.subjects.opening import open_subject
-from scoring.responses import Responses
 from scoring.types import Score
 
 from .child import end_with_supervisor, say
@@ -46,7 +46,11 @@ def main(folder: Path) -> None:
 
 def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
-    say(Progress(stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model.model_id} in {order.dtype} on {order.device}"))
+    say(
+        Progress(
+            stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model.model_id} in {order.dtype} on {order.device}"
+        )
+    )
     try:
         model = open_subject(order.model, device=order.device, dtype=order.dtype, options=order.options)
     except Exception as error:  # the boundary of the process: everything becomes an answer

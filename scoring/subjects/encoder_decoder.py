@@ -1,6 +1,6 @@
 """Encoder-decoders: a stimulus with the text before it goes to the encoder and, teacher-forced, to the decoder.
 
-Both stacks are layers. Surprisals are the decoder's for each sentence, with the text before the sentence in the encoder.
+Both stacks are layers. Surprisals are the decoder's for each sentence, with the text before it in the encoder.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Seq2SeqReader:
     def _read_sentences(
         self, texts: Sequence[Encoded], token_bits: Sequence[TokenBits], on_progress: OnProgress
     ) -> int:
-        """Bits of every token of the decoder's windows: a sentence each, or parts of one that is longer than the limit."""
+        """Bits of every token of the decoder's windows: a sentence each, or parts of one beyond the limit."""
         n_before = len(self.decoder_frame.head)
 
         def read(batch: list[Window]) -> None:

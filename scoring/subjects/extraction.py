@@ -100,8 +100,8 @@ def in_batches(
                 raise
             if len(todo[0]) == 1:
                 raise OutOfMemory(
-                    f"one text of {length(todo[0][0])} tokens does not fit into memory; the token budget of {token_budget}"
-                    f" was halved to {budget} on the way ({str(error)[:300]})",
+                    f"one text of {length(todo[0][0])} tokens does not fit into memory; the token budget of"
+                    f" {token_budget} was halved to {budget} on the way ({str(error)[:300]})",
                     hint="take a worker with more memory, or dtype bfloat16",
                 ) from error
             budget = min(budget, len(todo[0]) * length(todo[0][0])) // 2

@@ -9,14 +9,13 @@ from typing import Any
 import torch
 import transformers
 
-from ..errors import ModelIncomplete, OptionUnknown
-from ..responses import Responses, SurprisalKind, Surprisals
+from ..errors import ModelIncomplete
+from ..responses import Responses, Surprisals
 from ..types import Stimuli
 from . import loading
 from .contexts import contexts
 from .encoding import Encoded, encode
 from .extraction import Extracted
-from .families.base import Layout, family_of
 from .options import ReadingOptions, SurprisalMethod
 from .planning import TOKEN_BUDGET
 from .readers import OpenModel, open_reader

@@ -73,9 +73,7 @@ def _require_possible(layout: Layout, reading: ReadingOptions) -> None:
         )
 
 
-def _open_decoder(
-    model: Any, tokenizer: Any, family: Family, reading: ReadingOptions, token_budget: int
-) -> OpenModel:
+def _open_decoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOptions, token_budget: int) -> OpenModel:
     device, base = _device(model), model.base_model
     layers = _layers(base, family.stacks[0])
     head = next_token_head(model)
@@ -111,9 +109,7 @@ def _open_decoder(
     )
 
 
-def _open_encoder(
-    model: Any, tokenizer: Any, family: Family, reading: ReadingOptions, token_budget: int
-) -> OpenModel:
+def _open_encoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOptions, token_budget: int) -> OpenModel:
     device, base = _device(model), model.base_model
     layers = _layers(base, family.stacks[0])
     ids = probe_ids(_n_embeddings(model), device)

@@ -64,7 +64,9 @@ class Readout:
             total = torch.logsumexp(logits, dim=1).double()
             token.append((total - logits.gather(1, wanted[:, None])[:, 0].double()).cpu())
             if self.boundary is not None:
-                boundary.append((total - torch.logsumexp(logits[:, self.boundary.to(logits.device)], dim=1).double()).cpu())
+                boundary.append(
+                    (total - torch.logsumexp(logits[:, self.boundary.to(logits.device)], dim=1).double()).cpu()
+                )
         found = torch.cat(token).numpy() / math.log(2)
         of_boundary = torch.cat(boundary).numpy() / math.log(2) if boundary else np.full(len(found), np.nan)
         return found, of_boundary

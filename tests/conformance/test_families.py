@@ -68,8 +68,13 @@ def growing_states(plain, layout):
             else:
                 ids = tokenizer(text)["input_ids"]
                 start = [network.config.decoder_start_token_id, *ids[: -1 if ids[-1] != bare[-1] else None]]
-                output = network(torch.tensor([ids]), decoder_input_ids=torch.tensor([start]), output_hidden_states=True)
-                stacks = {"encoder.": (output.encoder_hidden_states, -2), "decoder.": (output.decoder_hidden_states, -1)}
+                output = network(
+                    torch.tensor([ids]), decoder_input_ids=torch.tensor([start]), output_hidden_states=True
+                )
+                stacks = {
+                    "encoder.": (output.encoder_hidden_states, -2),
+                    "decoder.": (output.decoder_hidden_states, -1),
+                }
         yield stacks
 
 
@@ -88,7 +93,9 @@ def test_one_pass_gives_what_growing_re_encoding_gives_in_every_layer(folder, mo
             for index, state in enumerate(states):
                 name = expected_name(prefix, index, len(states), normed=stack.final_norm is not None)
                 expected = state[0, place].numpy()
-                np.testing.assert_allclose(answers.layers[name][row], expected, atol=1e-5 * max(1, np.abs(expected).max()))
+                np.testing.assert_allclose(
+                    answers.layers[name][row], expected, atol=1e-5 * max(1, np.abs(expected).max())
+                )
 
 
 @pytest.mark.parametrize("folder", TYPES, indirect=True)

@@ -65,7 +65,9 @@ def test_text_before_the_first_stimulus_stays_in_front():
     assert contexts(stimuli, "concat")[0].passage.spans == passage.spans
 
 
-@pytest.mark.parametrize("context", ["", "Story", "window", "window:0", "window:-1", "window:1e3", "story\n", "window:123456"])
+@pytest.mark.parametrize(
+    "context", ["", "Story", "window", "window:0", "window:-1", "window:1e3", "story\n", "window:123456"]
+)
 def test_unknown_contexts_are_refused_by_name(context):
     with pytest.raises(OptionUnknown) as caught:
         ReadingOptions(context=context)

@@ -99,7 +99,7 @@ def test_a_passage_beyond_the_context_answers_for_every_word(model):
 
 @pytest.mark.parametrize("kind", MADE)
 def test_a_stimulus_that_starts_inside_a_word_is_an_error_that_shows_it(kind):
-    with pytest.raises(TextUnalignable, match="straddles.*'aft'"):
+    with pytest.raises(TextUnalignable, match=r"straddles.*'aft'"):
         encoded(MADE[kind](), Passage(name="p", text="The raft", spans=((0, 3), (5, 8))))
 
 

@@ -73,7 +73,9 @@ def test_mean_pooling_over_windows_takes_every_token_once(folder):
 
 def test_each_sentence_alone_equals_each_sentence_as_a_passage(folder):
     together = reading(folder, context="sentence").respond(words(SENTENCES), layers=True, surprisal=True)
-    apart = reading(folder).respond(words([[text] for texts in SENTENCES for text in texts]), layers=True, surprisal=True)
+    apart = reading(folder).respond(
+        words([[text] for texts in SENTENCES for text in texts]), layers=True, surprisal=True
+    )
     np.testing.assert_allclose(together.surprisals.sum_bits, apart.surprisals.sum_bits, atol=1e-5)
     np.testing.assert_allclose(together.surprisals.boundary_bits, apart.surprisals.boundary_bits, atol=1e-5)
     np.testing.assert_allclose(together.layers["final_norm"], apart.layers["final_norm"], atol=1e-5)
@@ -82,7 +84,7 @@ def test_each_sentence_alone_equals_each_sentence_as_a_passage(folder):
 
 def test_one_stream_of_all_stories_equals_one_story(folder):
     stream = reading(folder, context="concat").respond(words(SENTENCES), layers=False, surprisal=True)
-    joined = reading(folder).respond(words([sum(SENTENCES, [])]), layers=False, surprisal=True)
+    joined = reading(folder).respond(words([SENTENCES[0] + SENTENCES[1]]), layers=False, surprisal=True)
     np.testing.assert_allclose(stream.surprisals.sum_bits, joined.surprisals.sum_bits, atol=1e-5)
     story = reading(folder).respond(words(SENTENCES), layers=False, surprisal=True)
     n_first = len(" ".join(SENTENCES[0]).split())
@@ -93,16 +95,18 @@ def test_one_stream_of_all_stories_equals_one_story(folder):
 
 
 def test_a_window_of_words_reads_exactly_those_words(folder):
-    stimuli = words([sum(SENTENCES, [])])
+    stimuli = words([SENTENCES[0] + SENTENCES[1]])
     windowed = reading(folder, context="window:3").respond(stimuli, layers=True, surprisal=True)
     for row in range(2, len(stimuli)):
-        alone = reading(folder).respond(stimuli_of([list(stimuli.texts[row - 2 : row + 1])]), layers=True, surprisal=True)
+        alone = reading(folder).respond(
+            stimuli_of([list(stimuli.texts[row - 2 : row + 1])]), layers=True, surprisal=True
+        )
         np.testing.assert_allclose(windowed.surprisals.sum_bits[row], alone.surprisals.sum_bits[2], atol=1e-5)
         np.testing.assert_allclose(windowed.layers["block.1"][row], alone.layers["block.1"][2], atol=1e-5)
 
 
 def test_a_window_as_wide_as_the_story_is_the_story(folder):
-    stimuli = words([sum(SENTENCES, [])])
+    stimuli = words([SENTENCES[0] + SENTENCES[1]])
     windowed = reading(folder, context="window:999").respond(stimuli, layers=False, surprisal=True)
     story = reading(folder).respond(stimuli, layers=False, surprisal=True)
     np.testing.assert_allclose(windowed.surprisals.sum_bits, story.surprisals.sum_bits, atol=1e-5)
@@ -113,9 +117,7 @@ def test_a_window_as_wide_as_the_story_is_the_story(folder):
 def with_template(plain, template):
     network, tokenizer = plain
     tokenizer.chat_template = template
-    return LanguageModel(
-        network, tokenizer, identifier="chat", reading=ReadingOptions(prompt_format=PromptFormat.CHAT)
-    )
+    return LanguageModel(network, tokenizer, identifier="chat", reading=ReadingOptions(prompt_format=PromptFormat.CHAT))
 
 
 def test_a_chat_template_stands_before_the_text_and_is_never_scored(plain):
@@ -193,7 +195,9 @@ def test_a_text_that_does_not_fit_alone_fails_with_the_numbers(folder):
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     model = LanguageModel(network, AutoTokenizer.from_pretrained(folder), identifier="cramped")
     Cramped(network, 9)
-    with pytest.raises(OutOfMemory, match=r"one text of \d+ tokens does not fit.*8192 was halved to \d+.*tried to allocate"):
+    with pytest.raises(
+        OutOfMemory, match=r"one text of \d+ tokens does not fit.*8192 was halved to \d+.*tried to allocate"
+    ):
         model.respond(stimuli_of(SENTENCES), layers=True, surprisal=False)
 
 

@@ -39,9 +39,7 @@ def next_words(model):
     words = ["".join(letters) for n in range(1, LONGEST + 1) for letters in product("ab", repeat=n)]
     passages = tuple(Passage.join(word, [*CONTEXT, word]) for word in words)
     n = len(CONTEXT) + 1
-    stimuli = Stimuli(
-        ids=tuple(map(str, range(n * len(words)))), passages=passages, groups=("g",) * (n * len(words))
-    )
+    stimuli = Stimuli(ids=tuple(map(str, range(n * len(words)))), passages=passages, groups=("g",) * (n * len(words)))
     answers = model.respond(stimuli, layers=False, surprisal=True).surprisals
     return answers.sum_bits[n - 1 :: n], answers.boundary_bits[n - 1 :: n]
 
