@@ -49,6 +49,8 @@ class Fault(StrEnum):
     """429 with Retry-After: 7 to the first request, everything after it."""
     HANG = "hang"
     """No answer until the hub is closed."""
+    IGNORES_RANGES = "ignores_ranges"
+    """A file comes whole, whatever part of it was asked for."""
     TRUNCATED = "truncated"
     """Weights come as half of what was announced, and the answer says so."""
     DROPPED_ONCE = "dropped_once"
@@ -204,6 +206,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is Fault.WRONG_CONTENT:
             content = bytes(len(content))
         start, end = self._range_start(), min(self._range_end() or len(content), len(content))
+        if repository.fault is Fault.IGNORES_RANGES:
+            start, end = 0, len(content)
         body, status = content[start:end], 200
         if start or end < len(content):
             status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(content)}"

@@ -16,7 +16,7 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
-from ..errors import HubUnavailable, ModelIncomplete, ScoringError
+from ..errors import HubUnavailable, InsufficientStorage, ModelIncomplete, OptionUnknown, ScoringError
 from . import checks
 from .hub_errors import asked
 from .hub_files import Hub, content, forget_damaged, header, verify
@@ -25,7 +25,7 @@ from .local import downloaded_folder, is_model_file, mark_verified
 from .model_ids import is_commit_sha
 from .pickled_files import checked_pickles
 from .preflight import Machine, preflight
-from .tokenizer_files import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG, check_tokenizer
+from .tokenizer_files import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG, check_tokenizer, is_loaded_rightly
 
 Files = Mapping[str, RepoSibling]
 
@@ -90,8 +90,11 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
         return _with_room(hub, files, [*pickles, *rest])
     entry = checks.weights_entry(files)
     config = documents[checks.CONFIG]
+    tokenizer_config = documents.get(TOKENIZER_CONFIG, {})
     if not wanted.convertible:
-        check_tokenizer(files, config, documents.get(TOKENIZER_CONFIG, {}))
+        check_tokenizer(files, config, tokenizer_config)
+    elif is_loaded_rightly(files, config, tokenizer_config):
+        raise OptionUnknown(f"{name} needs no conversion", hint="score it by its own name", param="model")
     index = read(entry) if entry == checks.WEIGHTS_INDEX else None
     shards = (entry,) if index is None else checks.shard_names(index, files)
     tensors: dict[str, checks.Tensor] = {}
@@ -116,10 +119,13 @@ def _check_sizes(files: Files, small: list[str]) -> None:
 
 
 def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
-    """The files of a model to convert, if there is room for them and for the copy."""
-    n_bytes = 2 * sum(files[file].size or 0 for file in chosen)
-    machine = Machine(free_disk_bytes=_free_bytes(hub.cache_dir))
-    preflight({}, {}, dtype="float32", disk_needed_bytes=n_bytes, machine=machine).require_fit()
+    """The files of a model to convert, if there is room for them and for the copy. Raises InsufficientStorage."""
+    n_bytes, n_free = sum(files[file].size or 0 for file in chosen), _free_bytes(hub.cache_dir)
+    if 2 * n_bytes > n_free:
+        raise InsufficientStorage(
+            f"the model has {n_bytes} bytes and its copy as many, the disk has {n_free} free",
+            hint="free space there, or set BROCA_MODEL_DIR to a folder on a larger disk",
+        )
     return sorted(set(chosen))
 
 

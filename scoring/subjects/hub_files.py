@@ -24,7 +24,7 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 from ..errors import HubUnavailable, ModelIncomplete
 from .headers import LENGTH_BYTES, Tensor, header_bytes, parse_header
 from .hub_errors import asked, causes
-from .local import hub_storage
+from .local import has_verified_commit, hub_storage
 
 FIRST_BYTES = 100_000
 """What is asked for first of a file of weights: of a thousand models on the hub, 97 % have a shorter header."""
@@ -116,7 +116,7 @@ def forget_damaged(hub: Hub, name: str, error: BaseException) -> None:
                 partial.unlink(missing_ok=True)
         except TimeoutError:
             continue
-    if not isinstance(error, HubUnavailable) and not (storage / "broca-verified").exists():
+    if not isinstance(error, HubUnavailable) and not has_verified_commit(hub.cache_dir, name):
         shutil.rmtree(storage, ignore_errors=True)
         shutil.rmtree(hub.cache_dir / ".locks" / storage.name, ignore_errors=True)
 

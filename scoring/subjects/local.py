@@ -79,6 +79,11 @@ def mark_verified(cache_dir: Path, name: str, sha: str, files: Iterable[str]) ->
     Path(temporary).replace(marker)
 
 
+def has_verified_commit(cache_dir: Path, name: str) -> bool:
+    """Whether `mark_verified` vouches for any commit of a hub's model."""
+    return (hub_storage(cache_dir, name) / _MARKER).is_dir()
+
+
 def hub_storage(cache_dir: Path, name: str) -> Path:
     """Where the hub's client keeps a model: its documented cache layout."""
     return cache_dir / f"models--{name.replace('/', '--')}"

@@ -30,6 +30,23 @@ ACTIVATIONS_PER_TOKEN = 32
 OVERHEAD = 1.1
 """What weights take in memory by what they hold: buffers, fragments, the allocator's rounding."""
 
+_UNTIED_BY_DEFAULT = frozenset(
+    {
+        "codegen",
+        "gpt_neox",
+        "gptj",
+        "llama",
+        "mistral",
+        "olmo",
+        "olmo2",
+        "olmo3",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "stablelm",
+    }
+)
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 _TABLE = re.compile(
     r"(^|\.)(wte|wpe|embed_tokens|embed_positions|embed_in|shared|word_embeddings|position_embeddings"
@@ -153,16 +170,22 @@ def n_parameters(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> in
     return sum(prod(tensor.shape) for tensor in _counted(config, tensors).values())
 
 
+def ties_head(config: Mapping[str, Any]) -> bool:
+    """Whether the output head is the table of tokens: as the configuration says, else as its class has it."""
+    stated = config.get("tie_word_embeddings")
+    return stated if isinstance(stated, bool) else config.get("model_type") not in _UNTIED_BY_DEFAULT
+
+
 def _counted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without masks, frequencies, position ids, the bias of zeros in BART and stored copies of tied tables.
 
-    A head counts as a copy where the configuration says that it is tied; the tables of an encoder and a decoder are
+    A head that is tied counts as a copy; the tables of an encoder and a decoder are
     always copies of the `shared` one beside them.
     """
     kept = {name: tensor for name, tensor in tensors.items() if not _BUFFER.search(name)}
     tables = {tensor.shape for name, tensor in kept.items() if _TOKENS.search(name)}
     shared = {tensor.shape for name, tensor in kept.items() if name.rsplit(".", 2)[-2:] == ["shared", "weight"]}
-    is_tied = config.get("tie_word_embeddings") is True
+    is_tied = ties_head(config)
 
     def is_copy(name: str, tensor: Tensor) -> bool:
         if _COPY_OF_SHARED.search(name):

@@ -11,7 +11,7 @@ from scoring.errors import InsufficientStorage, ModelTooLarge
 from scoring.subjects.checks import read_json, read_tensors
 from scoring.subjects.families.base import supported_model_types
 from scoring.subjects.headers import Tensor, header_bytes, parse_header, read_header
-from scoring.subjects.preflight import Machine, preflight
+from scoring.subjects.preflight import Machine, preflight, ties_head
 from scoring.subjects.sizes import depth
 from tests.models import write_model
 
@@ -52,6 +52,11 @@ def test_a_tied_head_that_is_stored_is_counted_once():
     assert tied.n_embedding_parameters == VOCABULARY * WIDTH
 
 
+@pytest.mark.parametrize("model_type", sorted(supported_model_types() | {"t5", "bart", "bert", "roberta"}))
+def test_a_configuration_that_says_nothing_of_ties_means_what_its_class_means(model_type):
+    assert ties_head({"model_type": model_type}) == AutoConfig.for_model(model_type).tie_word_embeddings
+
+
 def test_what_does_not_fit_is_refused_with_both_numbers():
     found = preflight(CONFIG, TENSORS, dtype="bfloat16", machine=Machine(memory_bytes=1000))
     with pytest.raises(ModelTooLarge, match=rf"needs {found.memory_needed_bytes} bytes.*has 1000") as caught:
@@ -60,7 +65,7 @@ def test_what_does_not_fit_is_refused_with_both_numbers():
     enough = found.memory_needed_bytes
     preflight(CONFIG, TENSORS, dtype="bfloat16", machine=Machine(memory_bytes=enough)).require_fit()
     full = preflight(CONFIG, TENSORS, dtype="bfloat16", disk_needed_bytes=11, machine=Machine(free_disk_bytes=10))
-    with pytest.raises(InsufficientStorage, match="11 bytes.*10 free"):
+    with pytest.raises(InsufficientStorage, match=r"11 bytes.*10 free"):
         full.require_fit()
 
 
