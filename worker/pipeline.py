@@ -15,6 +15,7 @@ from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
+from scoring.subjects.fast_tokenizers import prove_tokenizer
 from scoring.subjects.language_model import LanguageModel
 from scoring.types import Responses, Score
 
@@ -46,6 +47,7 @@ def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
     say(Progress(stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model_id} in {order.dtype} on {order.device}"))
     try:
+        prove_tokenizer(order.folder)
         model = LanguageModel.from_folder(
             order.folder, identifier=order.model_id, device=order.device, dtype=order.dtype
         )
