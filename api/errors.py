@@ -86,7 +86,6 @@ class SchemaOutdated(ApiError):
 
 
 ELSEWHERE: Mapping[str, str] = {
-    "model_too_large": "The model does not fit into the memory of any worker.",
     "timeout": "The run took longer than it may.",
     "worker_lost": "Every worker that took the run stopped before it was finished.",
     "cancelled": "Somebody cancelled the work.",

@@ -10,7 +10,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import board, data, demo, jobs, score, serve, work
+from .commands import board, data, demo, jobs, models, score, serve, work
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, ServerUnreachable
 from .version import VERSION
@@ -29,6 +29,7 @@ app.command("jobs")(jobs.jobs)
 app.command("cancel")(jobs.cancel)
 app.command("leaderboard")(board.leaderboard)
 app.add_typer(data.app, name="data")
+app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.command("worker")(work.worker)
 app.command("migrate")(work.migrate)

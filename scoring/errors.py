@@ -2,7 +2,7 @@
 
     ScoringError
     ├── ModelError: model_id_malformed, model_not_found, revision_not_found, model_gated, no_safetensors,
-    │       remote_code_refused, architecture_unsupported, model_incomplete
+    │       remote_code_refused, architecture_unsupported, model_incomplete, model_too_large
     ├── TextError: text_unalignable, context_too_short
     ├── DataError: data_missing, data_checksum_mismatch, data_malformed
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
@@ -111,6 +111,12 @@ class ModelIncomplete(ModelError):
     """The weights lack tensors that the architecture needs, or hold values that are not finite."""
 
     code = "model_incomplete"
+
+
+class ModelTooLarge(ModelError):
+    """The model does not fit into the memory of the worker."""
+
+    code = "model_too_large"
 
 
 class TextError(ScoringError):

@@ -45,8 +45,12 @@ class Fault(StrEnum):
     """500 to everything."""
     GARBAGE = "garbage"
     """200 with a page of HTML to everything: a proxy that wants a login."""
+    BUSY_ONCE = "busy_once"
+    """429 with Retry-After: 7 to the first request, everything after it."""
     HANG = "hang"
     """No answer until the hub is closed."""
+    IGNORES_RANGES = "ignores_ranges"
+    """A file comes whole, whatever part of it was asked for."""
     TRUNCATED = "truncated"
     """Weights come as half of what was announced, and the answer says so."""
     DROPPED_ONCE = "dropped_once"
@@ -57,7 +61,7 @@ class Fault(StrEnum):
 
 @dataclass(kw_only=True)
 class Repository:
-    """A folder served as a model; `sizes` announces other sizes than the files have."""
+    """A folder served as a model; `sizes` announces other sizes than the files have; `dropped` remembers faults."""
 
     folder: Path
     revisions: Mapping[str, str]
@@ -94,7 +98,7 @@ class FakeHub:
 
     @property
     def n_weights_served(self) -> int:
-        """How often a file of weights was asked for with GET."""
+        """How often a file of weights was asked for with GET, other than for its first bytes."""
         return sum(
             n for (method, path), n in self.requests.items() if method == "GET" and path.endswith(WEIGHT_ENDINGS)
         )
@@ -142,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         path = unquote(urlsplit(self.path).path)
-        self.hub.requests[self.command, path] += 1
+        self.hub.requests["HEADER" if self._range_end() else self.command, path] += 1
         if "Authorization" in self.headers:
             self.hub.tokens.add(self.headers["Authorization"].removeprefix("Bearer "))
         match = _API.fullmatch(urlsplit(self.path).path) or _RESOLVE.fullmatch(urlsplit(self.path).path)
@@ -169,7 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(403, None, "Your token may not read this repository.")
         elif fault is Fault.GATED_DESCRIPTION or (fault is Fault.GATED and wants_file):
             self._refuse(403 if wants_file else 401, "GatedRepo", "Access to this model is restricted.")
-        elif fault is Fault.BUSY:
+        elif fault is Fault.BUSY or (fault is Fault.BUSY_ONCE and "busy" not in repository.dropped):
+            repository.dropped.add("busy")
             self._refuse(429, None, "Too many requests", {"Retry-After": "7"})
         elif fault is Fault.BROKEN:
             self._refuse(500, None, "Internal Error - we're working on it")
@@ -196,13 +201,16 @@ class _Handler(BaseHTTPRequestHandler):
         content = path.read_bytes()
         is_weights = name.endswith(WEIGHT_ENDINGS)
         headers = {"X-Repo-Commit": commit, "ETag": f'"{_checksum(path)}"', "Accept-Ranges": "bytes"}
-        fault = repository.fault if is_weights and self.command == "GET" else None
+        is_whole = self._range_end() is None
+        fault = repository.fault if is_weights and is_whole and self.command == "GET" else None
         if fault is Fault.WRONG_CONTENT:
             content = bytes(len(content))
-        start = self._range_start()
-        body, status = content[start:], 200
-        if start:
-            status, headers["Content-Range"] = 206, f"bytes {start}-{len(content) - 1}/{len(content)}"
+        start, end = self._range_start(), min(self._range_end() or len(content), len(content))
+        if repository.fault is Fault.IGNORES_RANGES:
+            start, end = 0, len(content)
+        body, status = content[start:end], 200
+        if start or end < len(content):
+            status, headers["Content-Range"] = 206, f"bytes {start}-{end - 1}/{len(content)}"
         if fault is Fault.TRUNCATED:
             body = body[: len(body) // 2]
         drops = fault is Fault.DROPPED_ONCE and name not in repository.dropped
@@ -213,8 +221,13 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _range_start(self) -> int:
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        match = re.fullmatch(r"bytes=(\d+)-\d*", self.headers.get("Range", ""))
         return int(match.group(1)) if match else 0
+
+    def _range_end(self) -> int | None:
+        """The end of a bounded range: what asks for the first bytes of a file; None for the rest of it."""
+        match = re.fullmatch(r"bytes=\d+-(\d+)", self.headers.get("Range", ""))
+        return int(match.group(1)) + 1 if match else None
 
     def _refuse(self, status: int, code: str | None, message: str, headers: Mapping[str, str] | None = None) -> None:
         coded = {"X-Error-Code": code} if code else {}

@@ -24,6 +24,7 @@ from storage.models import NewModel
 from storage.runs import Claim, Run
 
 from .child import Child, fetch_environment, scoring_environment
+from .device import device_memory
 from .exchange import (
     ANSWER_FILE,
     ORDER_FILE,
@@ -90,6 +91,8 @@ class Attempt:
             model_cache=self._settings.model_cache,
             data_cache=store.cache,
             data_mirror=store.mirror,
+            dtype=self._dtype,
+            memory_bytes=device_memory(self._device),
         )
         ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
         try:

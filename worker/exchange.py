@@ -122,6 +122,8 @@ class FetchOrder(Message):
     model_cache: Path
     data_cache: Path
     data_mirror: Path | None
+    dtype: str = "float32"
+    memory_bytes: int | None = None
 
 
 class FetchAnswer(Message):

@@ -66,6 +66,8 @@ def _model(order: FetchOrder) -> ResolvedModel:
         cache_dir=order.model_cache,
         token=os.environ.get("HF_TOKEN"),
         endpoint=os.environ.get("HF_ENDPOINT"),
+        dtype=order.dtype,
+        memory_bytes=order.memory_bytes,
         on_progress=report,
     )
 

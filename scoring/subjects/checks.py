@@ -8,44 +8,32 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
 from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors, RemoteCodeRefused
+from .headers import MAX_HEADER_BYTES as MAX_HEADER_BYTES
+from .headers import Tensor as Tensor
+from .headers import read_header as read_header
+from .preflight import n_parameters
+from .sizes import depth, width
+from .tokenizer_files import TOKENIZER_CONFIG, check_tokenizer, has_tokenizer
 
 CONFIG = "config.json"
-TOKENIZER = "tokenizer.json"
 SINGLE_WEIGHTS = "model.safetensors"
 WEIGHTS_INDEX = "model.safetensors.index.json"
-CODE_BEARING = (CONFIG, "tokenizer_config.json", "generation_config.json")
+CODE_BEARING = (CONFIG, TOKENIZER_CONFIG, "generation_config.json")
 """Configurations whose fields transformers follows to code in a repository."""
 
-MAX_HEADER_BYTES = 100_000_000
-"""The largest safetensors header that is read, the format's own limit."""
 MAX_CONFIG_BYTES = 10_000_000
 
-_LAYER_KEYS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
-_WIDTH_KEYS = ("hidden_size", "n_embd", "d_model", "n_embed")
 _REPOSITORY_KEYS = frozenset(
     {"_name_or_path", "name_or_path", "pretrained_model_name_or_path", "base_model_name_or_path"}
 )
 _IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation")
-_SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.safetensors")
-_BUFFER = re.compile(r"(^|\.)(attn|attention|self_attn)\.(bias|masked_bias)$|(^|\.)(inv_freq|position_ids)$")
-_ITEM_BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16}
-_ITEM_BITS |= {"I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tensor:
-    """What a safetensors header says of one tensor."""
-
-    dtype: str
-    shape: tuple[int, ...]
+_SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.(safetensors|bin)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +46,28 @@ class Architecture:
     width: int | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inspected:
+    """A model's files as data: what `preflight` wants to know."""
+
+    architecture: Architecture
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
 def weights_entry(names: Collection[str]) -> str:
     """The file of `names` that transformers starts to read weights from: one file, or the index of its shards.
 
-    Raises NoSafetensors, naming what was found instead, also where no `tokenizer.json` is among the names.
+    Raises NoSafetensors, naming what was found instead, also where no vocabulary is among the names.
     """
     entry = next((name for name in (SINGLE_WEIGHTS, WEIGHTS_INDEX) if name in names), None)
     if entry is None:
         raise _no_weights(names)
-    if TOKENIZER not in names:
+    if not has_tokenizer(names):
         found = sorted(name for name in names if name.startswith(("tokenizer", "vocab", "merges", "spiece")))
         raise NoSafetensors(
-            f"there are weights but no {TOKENIZER}; found {_listed(found)}",
-            hint="save the tokenizer once with `AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)`",
+            f"there are weights but no tokenizer; found {_listed(found)}",
+            hint="put the tokenizer's files (`tokenizer.json`) beside the weights",
             param="model",
         )
     if CONFIG not in names:
@@ -78,18 +75,21 @@ def weights_entry(names: Collection[str]) -> str:
     return entry
 
 
-def shard_names(index: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
-    """The files that an index of weights names, sorted; ModelIncomplete if one is not among `names`."""
+def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str = WEIGHTS_INDEX) -> tuple[str, ...]:
+    """The files that the index of weights `file` names, sorted; ModelIncomplete if one is not among `names`."""
     weight_map = index.get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
-        raise ModelIncomplete(f"{WEIGHTS_INDEX} has no weight_map", param="model")
+        raise ModelIncomplete(f"{file} has no weight_map", param="model")
     shards = sorted({str(shard) for shard in weight_map.values()})
+    ending = file.removesuffix(".index.json").rpartition(".")[2]
     for shard in shards:
-        if not _SHARD.fullmatch(shard) or ".." in shard:
-            raise ModelIncomplete(f"{WEIGHTS_INDEX} names {shard[:96]!a}, which is not a plain file", param="model")
+        if not _SHARD.fullmatch(shard) or ".." in shard or not shard.endswith(f".{ending}"):
+            raise ModelIncomplete(f"{file} names {shard[:96]!a}, which is not a plain file of weights", param="model")
     missing = [shard for shard in shards if shard not in names]
     if missing:
-        raise ModelIncomplete(f"{len(missing)} of {len(shards)} files of weights are missing: {_listed(missing)}")
+        raise ModelIncomplete(
+            f"{len(missing)} of {len(shards)} files of weights are missing: {_listed(missing)}", param="model"
+        )
     return tuple(shards)
 
 
@@ -111,11 +111,7 @@ def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Archi
             hint="score the model that they were made from",
             param="model",
         )
-    text = config.get("text_config")
-    sizes = {**text, **config} if isinstance(text, dict) else config
-    return Architecture(
-        model_type=model_type, name=name, n_layers=_size(sizes, _LAYER_KEYS), width=_size(sizes, _WIDTH_KEYS)
-    )
+    return Architecture(model_type=model_type, name=name, n_layers=depth(config), width=width(config))
 
 
 def check_no_code(document: Mapping[str, Any], file: str) -> None:
@@ -140,77 +136,73 @@ def check_no_code(document: Mapping[str, Any], file: str) -> None:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in the file at `path`; ModelIncomplete if it is too large or not one."""
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise ModelIncomplete(f"{path.name} has {path.stat().st_size} bytes, more than {MAX_CONFIG_BYTES}")
+    check_config_size(path.name, path.stat().st_size)
+    return parse_json(path.read_bytes(), path.name)
+
+
+def check_config_size(name: str, n_bytes: int) -> None:
+    """Pass if a configuration of this size may be read; ModelIncomplete otherwise."""
+    if n_bytes > MAX_CONFIG_BYTES:
+        raise ModelIncomplete(f"{name} has {n_bytes} bytes, more than {MAX_CONFIG_BYTES}", param="model")
+
+
+def parse_json(content: bytes, name: str) -> dict[str, Any]:
+    """The JSON object that a file holds; ModelIncomplete if it is not one."""
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ModelIncomplete(f"{path.name} is not JSON: {type(error).__name__}", param="model") from error
+        raise ModelIncomplete(f"{name} is not JSON: {type(error).__name__}", param="model") from error
     if not isinstance(document, dict):
-        raise ModelIncomplete(f"{path.name} is not a JSON object", param="model")
+        raise ModelIncomplete(f"{name} is not a JSON object", param="model")
     return document
 
 
-def read_header(path: Path) -> dict[str, Tensor]:
-    """The tensors that a safetensors file declares, checked against the file's length but not read.
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """What the weights of `folder` declare. Raises ModelIncomplete if a file or a tensor of the index is missing."""
+    names = {path.name for path in folder.iterdir()}
+    if weights_entry(names) == SINGLE_WEIGHTS:
+        return read_header(folder / SINGLE_WEIGHTS)
+    index = read_json(folder / WEIGHTS_INDEX)
+    tensors: dict[str, Tensor] = {}
+    for shard in shard_names(index, names):
+        tensors |= read_header(folder / shard)
+    check_index(index, tensors)
+    return tensors
 
-    The format: 8 bytes with the header's length, the header as JSON, the data. Raises ModelIncomplete for a header
-    beyond MAX_HEADER_BYTES, a file that ends early or goes on, and offsets that do not fit shape and dtype.
-    """
-    n_bytes = path.stat().st_size
-    with path.open("rb") as file:
-        start = file.read(8)
-        header_bytes = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= header_bytes <= min(MAX_HEADER_BYTES, n_bytes - 8):
-            raise ModelIncomplete(
-                f"{path.name} claims a header of {header_bytes} bytes in a file of {n_bytes}"
-                f" (at most {MAX_HEADER_BYTES} are read)"
-            )
-        raw = file.read(header_bytes)
-    try:
-        entries = json.loads(raw)
-        spans = {name: _span(entry) for name, entry in entries.items() if name != "__metadata__"}
-    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
-        raise ModelIncomplete(f"the header of {path.name} is malformed: {type(error).__name__}") from error
-    end = 0
-    for first, last, _ in sorted(spans.values(), key=lambda span: span[:2]):
-        if first != end:
-            raise ModelIncomplete(f"the tensors of {path.name} overlap or leave holes at byte {end}")
-        end = last
-    if end != n_bytes - 8 - header_bytes:
-        raise ModelIncomplete(f"{path.name} has {n_bytes - 8 - header_bytes} bytes of weights, its header wants {end}")
-    return {name: tensor for name, (_, _, tensor) in spans.items()}
+
+def check_index(index: Mapping[str, Any], tensors: Collection[str]) -> None:
+    """Pass if every tensor that the index names is declared by some file; ModelIncomplete otherwise."""
+    absent = sorted(set(index["weight_map"]) - set(tensors))
+    if absent:
+        raise ModelIncomplete(
+            f"{len(absent)} tensors of {WEIGHTS_INDEX} are in no file: {_listed(absent)}", param="model"
+        )
 
 
 def count_parameters(folder: Path) -> int:
-    """The number of parameters in the weights of `folder`, tied ones as often as stored, buffers not counted.
+    """The number of parameters in the weights of `folder`, tied ones once, buffers not counted.
 
-    Buffers are the causal masks, rotary frequencies and position ids that older checkpoints saved along.
     Raises ModelIncomplete if a file or a tensor that the index names is missing.
     """
-    names = {path.name for path in folder.iterdir()}
-    tensors: dict[str, Tensor] = {}
-    if weights_entry(names) == SINGLE_WEIGHTS:
-        tensors = read_header(folder / SINGLE_WEIGHTS)
-    else:
-        index = read_json(folder / WEIGHTS_INDEX)
-        for shard in shard_names(index, names):
-            tensors |= read_header(folder / shard)
-        absent = sorted(set(index["weight_map"]) - set(tensors))
-        if absent:
-            raise ModelIncomplete(f"{len(absent)} tensors of {WEIGHTS_INDEX} are in no file: {_listed(absent)}")
-    return sum(prod(tensor.shape) for name, tensor in tensors.items() if not _BUFFER.search(name))
+    return n_parameters(read_json(folder / CONFIG), read_tensors(folder))
 
 
-def check_folder(folder: Path, supported: Collection[str]) -> tuple[Architecture, int]:
-    """The architecture and the number of parameters of a model on disk, after every check of this module."""
+def check_documents(documents: Mapping[str, Mapping[str, Any]], supported: Collection[str]) -> Architecture:
+    """The architecture that configurations by file name describe, after every check that needs nothing else."""
+    for name in CODE_BEARING:
+        if name in documents:
+            check_no_code(documents[name], name)
+    return check_config(documents[CONFIG], supported)
+
+
+def check_folder(folder: Path, supported: Collection[str]) -> Inspected:
+    """What a model on disk is, after every check of this module."""
     names = {path.name for path in folder.iterdir()}
     weights_entry(names)
-    for name in CODE_BEARING:
-        if name in names:
-            check_no_code(read_json(folder / name), name)
-    architecture = check_config(read_json(folder / CONFIG), supported)
-    return architecture, count_parameters(folder)
+    documents = {name: read_json(folder / name) for name in CODE_BEARING if name in names}
+    architecture = check_documents(documents, supported)
+    check_tokenizer(names, documents[CONFIG], documents.get(TOKENIZER_CONFIG, {}))
+    return Inspected(architecture=architecture, config=documents[CONFIG], tensors=read_tensors(folder))
 
 
 def _fields(document: object) -> Iterator[tuple[tuple[str, ...], str, object]]:
@@ -226,22 +218,6 @@ def _fields(document: object) -> Iterator[tuple[tuple[str, ...], str, object]]:
             pending.extend((path, inner) for inner in value)
 
 
-def _span(entry: Mapping[str, Any]) -> tuple[int, int, Tensor]:
-    """First byte, end and declaration of one header entry; ValueError where they contradict one another."""
-    first, last = entry["data_offsets"]
-    shape = tuple(entry["shape"])
-    if not all(type(number) is int and number >= 0 for number in (first, last, *shape)):
-        raise ValueError("a size is not a natural number")
-    dtype = str(entry["dtype"])
-    if last < first or (dtype in _ITEM_BITS and 8 * (last - first) != prod(shape) * _ITEM_BITS[dtype]):
-        raise ValueError("shape and offsets disagree")
-    return first, last, Tensor(dtype=dtype, shape=shape)
-
-
-def _size(config: Mapping[str, Any], keys: Collection[str]) -> int | None:
-    return next((config[key] for key in keys if type(config.get(key)) is int), None)
-
-
 def _no_weights(names: Collection[str]) -> NoSafetensors:
     weights = sorted(
         name for name in names if name.endswith((".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf", ".onnx"))
@@ -253,7 +229,8 @@ def _no_weights(names: Collection[str]) -> NoSafetensors:
         )
     return NoSafetensors(
         f"there are no safetensors weights; found {_listed(weights)}",
-        hint="name a revision with safetensors, if the hub has one (often `refs/pr/1`)",
+        hint="name a revision with safetensors, if the hub has one (often `refs/pr/1`), or keep a converted copy:"
+        " `broca models convert ID`",
         param="model",
     )
 

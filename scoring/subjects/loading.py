@@ -16,6 +16,7 @@ from ..errors import ModelIncomplete, OutOfMemory
 from .checks import count_parameters
 from .extraction import is_out_of_memory, release_memory
 from .families.base import Layout, family_of
+from .fast_tokenizers import prove_tokenizer
 
 _ROOM = 1.1
 """Weights and what torch keeps beside them, over the weights alone."""
@@ -45,6 +46,7 @@ def load_trained(folder: Path, *, device: str, dtype: str | None, masked: bool) 
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -69,7 +71,8 @@ def build_untrained(folder: Path, *, seed: int, device: str, dtype: str | None) 
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer in `folder`."""
+    """The fast tokenizer in `folder`; one made from an old vocabulary is compared with the vocabulary's own library."""
+    prove_tokenizer(folder)
     return HuggingFaceTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 

@@ -18,6 +18,7 @@ from ..errors import ModelNotFound
 
 _PLAIN_FILES = frozenset({"config.json", "generation_config.json", "special_tokens_map.json", "added_tokens.json"})
 _VOCABULARY_FILES = frozenset({"vocab.json", "vocab.txt", "merges.txt", "chat_template.jinja"})
+_SENTENCEPIECE_FILES = frozenset({"spiece.model", "sentencepiece.bpe.model"})
 _TOKENIZER_FILE = re.compile(r"tokenizer[A-Za-z0-9._-]*\.(json|model|jinja|txt)")
 _WEIGHT_ENDINGS = (".safetensors", ".safetensors.index.json")
 _MARKER = "broca-verified"
@@ -25,7 +26,7 @@ _MARKER = "broca-verified"
 
 def is_model_file(name: str) -> bool:
     """Whether a file of this name can change what the model says: configuration, tokenizer or weights."""
-    plain = name in _PLAIN_FILES or name in _VOCABULARY_FILES
+    plain = name in _PLAIN_FILES or name in _VOCABULARY_FILES or name in _SENTENCEPIECE_FILES
     return plain or _TOKENIZER_FILE.fullmatch(name) is not None or name.endswith(_WEIGHT_ENDINGS)
 
 
@@ -56,7 +57,7 @@ def local_folder(model_dir: Path | None, name: str) -> Path:
 
 def downloaded_folder(cache_dir: Path, name: str, sha: str) -> Path | None:
     """The folder of a hub's commit that `mark_verified` vouches for, if all of it is still there; asks nobody."""
-    storage = _hub_storage(cache_dir, name)
+    storage = hub_storage(cache_dir, name)
     marker, folder = storage / _MARKER / sha, storage / "snapshots" / sha
     if not marker.is_file():
         return None
@@ -69,13 +70,23 @@ def downloaded_folder(cache_dir: Path, name: str, sha: str) -> Path | None:
 
 def mark_verified(cache_dir: Path, name: str, sha: str, files: Iterable[str]) -> None:
     """Remember that these files of a commit are here with the right checksums, and how large they are."""
-    storage = _hub_storage(cache_dir, name)
+    storage = hub_storage(cache_dir, name)
     marker, folder = storage / _MARKER / sha, storage / "snapshots" / sha
     marker.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=marker.parent)
     with os.fdopen(handle, "w") as lines:
         lines.writelines(f"{file}\t{(folder / file).stat().st_size}\n" for file in files)
     Path(temporary).replace(marker)
+
+
+def has_verified_commit(cache_dir: Path, name: str) -> bool:
+    """Whether `mark_verified` vouches for any commit of a hub's model."""
+    return (hub_storage(cache_dir, name) / _MARKER).is_dir()
+
+
+def hub_storage(cache_dir: Path, name: str) -> Path:
+    """Where the hub's client keeps a model: its documented cache layout."""
+    return cache_dir / f"models--{name.replace('/', '--')}"
 
 
 def signature(folder: Path) -> str:
@@ -98,11 +109,6 @@ def content_revision(folder: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.name}\0{content}\n".encode())
     return digest.hexdigest()[:40]
-
-
-def _hub_storage(cache_dir: Path, name: str) -> Path:
-    """Where the hub's client keeps a model: its documented cache layout."""
-    return cache_dir / f"models--{name.replace('/', '--')}"
 
 
 def _model_files(folder: Path) -> Iterator[Path]:

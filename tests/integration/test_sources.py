@@ -260,8 +260,13 @@ def test_pickled_weights_are_refused_by_name(hub: FakeHub, model: Path, take: Re
 
 
 def test_a_missing_tokenizer_is_named(hub: FakeHub, model: Path, take: Resolve) -> None:
+    (model / "tokenizer.json").unlink()
+    refuse_before_weights(hub, model, take, NoSafetensors, r"no tokenizer; found 'tokenizer_config\.json'")
+
+
+def test_a_vocabulary_that_would_be_read_wrongly_is_refused(hub: FakeHub, model: Path, take: Resolve) -> None:
     (model / "tokenizer.json").rename(model / "tokenizer.model")
-    refuse_before_weights(hub, model, take, NoSafetensors, r"no tokenizer\.json; found 'tokenizer\.model'")
+    refuse_before_weights(hub, model, take, NoSafetensors, r"built here from tokenizer\.model for model_type 'llama'")
 
 
 def test_a_missing_shard_is_named(hub: FakeHub, model: Path, take: Resolve) -> None:
@@ -282,7 +287,11 @@ def test_a_configuration_that_is_not_an_object_is_refused(hub: FakeHub, model: P
 
 
 def test_a_model_larger_than_the_disk_is_refused_with_both_numbers(hub: FakeHub, model: Path, take: Resolve) -> None:
-    hub.add("org/huge", model, sizes={checks.SINGLE_WEIGHTS: 10**18})
+    n_bytes = 10**18
+    header = {"a": {"dtype": "F32", "shape": [n_bytes // 4], "data_offsets": [0, n_bytes]}}
+    write_weights(model / checks.SINGLE_WEIGHTS, header)
+    n_before = (model / checks.SINGLE_WEIGHTS).stat().st_size
+    hub.add("org/huge", model, sizes={checks.SINGLE_WEIGHTS: n_before + n_bytes})
     with pytest.raises(InsufficientStorage, match=r"has 1\d{18} bytes.* has \d+ free"):
         take("org/huge")
     assert hub.n_weights_served == 0

@@ -361,6 +361,18 @@ def test_a_busy_hub_decides_when_it_is_asked_again(database, start, tmp_path, mo
     assert 4 < pause_s <= 7
 
 
+def test_a_model_that_does_not_fit_fails_for_good_with_both_numbers(database, start, tmp_path, monkeypatch):
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\necho 1\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    start(device="cuda")
+    job = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:]))
+    (run,) = job.runs
+    assert (run.status, run.error["code"], run.attempt) == ("failed", "model_too_large", 1)
+    assert "in bfloat16, this worker has 1048576" in run.error["detail"]
+
+
 def test_the_scoring_process_gets_no_secret(database, start, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setenv("BROCA_DATABASE_URL", "postgresql://secret")

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from worker.child import Child, fetch_environment, scoring_environment
-from worker.device import detect_device
+from worker.device import detect_device, device_memory, room_in_groups
 from worker.exchange import Failure, Progress, Stage
 
 
@@ -124,3 +124,25 @@ def test_a_gpu_that_torch_cannot_use_is_no_device(monkeypatch, tmp_path):
 def test_an_unforeseen_error_is_internal_and_memory_has_its_own_code():
     assert Failure.of(ValueError("odd")) == Failure(code="internal", detail="ValueError: odd")
     assert Failure.of(MemoryError()).code == "out_of_memory"
+
+
+def test_memory_of_gpus_is_the_sum_that_the_driver_states(monkeypatch, tmp_path):
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho 81559\necho 81559\n")
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert device_memory("cuda") == 2 * 81559 * 1024**2
+    command.unlink()
+    assert device_memory("cuda") is None
+
+
+def test_memory_of_a_cpu_is_what_the_machine_and_its_groups_leave(tmp_path):
+    assert 0 < device_memory("cpu") <= psutil.virtual_memory().total
+    group = tmp_path / "service" / "worker"
+    group.mkdir(parents=True)
+    (tmp_path / "membership").write_text("0::/service/worker\n")
+    for folder, limit, used in ((group.parent, 900, 100), (group, "max", 100), (tmp_path, "max", 0)):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text(f"{used}\n")
+        (folder / "memory.stat").write_text("anon 1\ninactive_file 30\n")
+    assert room_in_groups(tmp_path / "membership", tmp_path) == [830]
