@@ -51,7 +51,9 @@ class NoParameters(BaseModel):
 
 
 class ModelReference(_Body):
-    """A model by its id on the hub, `local/<folder>` or `demo/tiny`, and a branch, tag or commit (null: main)."""
+    """A model by its id on the hub, `local/<folder>`, `demo/tiny`, `untrained/<id>@<seed>` or `imported/<name>`, and a
+    branch, tag or commit (null: main).
+    """
 
     id: Text
     revision: Text | None = None
@@ -64,7 +66,7 @@ def _named(value: Any) -> Any:
 _MODEL_SCHEMA = {
     "description": "A model id, or a model id and a revision.",
     "anyOf": [
-        {"type": "string", "maxLength": 256, "examples": ["gpt2", "demo/tiny", "local/my-model"]},
+        {"type": "string", "maxLength": 256, "examples": ["gpt2", "demo/tiny", "local/my-model", "untrained/gpt2@0"]},
         {
             "type": "object",
             "properties": {

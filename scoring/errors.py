@@ -2,7 +2,7 @@
 
     ScoringError
     ├── ModelError: model_id_malformed, model_not_found, revision_not_found, model_gated, no_safetensors,
-    │       remote_code_refused, architecture_unsupported, model_incomplete
+    │       remote_code_refused, architecture_unsupported, model_incomplete, import_malformed, import_unsuited
     ├── TextError: text_unalignable, context_too_short
     ├── DataError: data_missing, data_checksum_mismatch, data_malformed
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
@@ -111,6 +111,18 @@ class ModelIncomplete(ModelError):
     """The weights lack tensors that the architecture needs, or hold values that are not finite."""
 
     code = "model_incomplete"
+
+
+class ImportMalformed(ModelError):
+    """An imported file is not what it was declared to be, or the declaration is incomplete."""
+
+    code = "import_malformed"
+
+
+class ImportUnsuited(ModelError):
+    """What was imported lacks what the benchmark asks for, or is about another text."""
+
+    code = "import_unsuited"
 
 
 class TextError(ScoringError):

@@ -66,16 +66,26 @@ def weights_entry(names: Collection[str]) -> str:
     entry = next((name for name in (SINGLE_WEIGHTS, WEIGHTS_INDEX) if name in names), None)
     if entry is None:
         raise _no_weights(names)
+    require_plain_files(names)
+    return entry
+
+
+def require_plain_files(names: Collection[str]) -> tuple[()]:
+    """Pass if configuration and tokenizer are among the names: all that a model without its weights needs.
+
+    Gives the files to read weights from: none. Raises NoSafetensors where there is no tokenizer,
+    ArchitectureUnsupported where there is no configuration.
+    """
     if TOKENIZER not in names:
         found = sorted(name for name in names if name.startswith(("tokenizer", "vocab", "merges", "spiece")))
         raise NoSafetensors(
-            f"there are weights but no {TOKENIZER}; found {_listed(found)}",
+            f"there is no {TOKENIZER}; found {_listed(found)}",
             hint="save the tokenizer once with `AutoTokenizer.from_pretrained(ID).save_pretrained(FOLDER)`",
             param="model",
         )
     if CONFIG not in names:
         raise ArchitectureUnsupported(f"the repository has no {CONFIG}", param="model")
-    return entry
+    return ()
 
 
 def shard_names(index: Mapping[str, Any], names: Collection[str]) -> tuple[str, ...]:
@@ -204,13 +214,18 @@ def count_parameters(folder: Path) -> int:
 
 def check_folder(folder: Path, supported: Collection[str]) -> tuple[Architecture, int]:
     """The architecture and the number of parameters of a model on disk, after every check of this module."""
+    weights_entry({path.name for path in folder.iterdir()})
+    return check_plain_files(folder, supported), count_parameters(folder)
+
+
+def check_plain_files(folder: Path, supported: Collection[str]) -> Architecture:
+    """The architecture of a model on disk after every check that needs no weights; they may be missing."""
     names = {path.name for path in folder.iterdir()}
-    weights_entry(names)
+    require_plain_files(names)
     for name in CODE_BEARING:
         if name in names:
             check_no_code(read_json(folder / name), name)
-    architecture = check_config(read_json(folder / CONFIG), supported)
-    return architecture, count_parameters(folder)
+    return check_config(read_json(folder / CONFIG), supported)
 
 
 def _fields(document: object) -> Iterator[tuple[tuple[str, ...], str, object]]:

@@ -58,23 +58,25 @@ class Hub:
 
 
 def fetch(
-    hub: Hub, name: str, revision: str, *, supported: Collection[str], on_progress: OnProgress
+    hub: Hub, name: str, revision: str, *, supported: Collection[str], on_progress: OnProgress, weights: bool = True
 ) -> tuple[str, Path]:
     """The commit that `revision` of the hub's model `name` stands for, and the folder with its checked files.
 
     In order: commit, file list, configurations, disk space, download, checksums. Raises ModelNotFound,
     RevisionNotFound, ModelGated, NoSafetensors, RemoteCodeRefused, ArchitectureUnsupported, InsufficientStorage
-    before weights move; HubUnavailable wherever asking again may help.
+    before weights move; HubUnavailable wherever asking again may help. Without `weights` none move, and none have to
+    be there.
     """
     on_progress(0.0, f"asking the hub for {name} at {revision}")
     info = _asked(name, revision, lambda: _model_info(hub, name, revision))
     sha = str(info.sha)
-    folder = downloaded_folder(hub.cache_dir, name, sha)
+    folder = downloaded_folder(hub.cache_dir, name, sha, weights=weights)
     if folder is None:
         files = {sibling.rfilename: sibling for sibling in info.siblings or () if "/" not in sibling.rfilename}
-        chosen = _checked_files(hub, name, sha, files, supported)
+        chosen = _checked_files(hub, name, sha, files, supported, weights=weights)
         _check_space(hub.cache_dir, sum(files[file].size or 0 for file in chosen))
         folder = _download(hub, name, sha, [files[file] for file in chosen], on_progress)
+        mark_verified(hub.cache_dir, name, sha, chosen, weights=weights)
     on_progress(1.0, f"{name} is here")
     return sha, folder
 
@@ -93,22 +95,22 @@ def _model_info(hub: Hub, name: str, revision: str) -> ModelInfo:
 
 
 def _checked_files(
-    hub: Hub, name: str, sha: str, files: dict[str, RepoSibling], supported: Collection[str]
+    hub: Hub, name: str, sha: str, files: dict[str, RepoSibling], supported: Collection[str], *, weights: bool
 ) -> list[str]:
     """The files to download, after the checks that need only the file list and the small JSON files."""
-    entry = checks.weights_entry(files)
+    entries = (checks.weights_entry(files),) if weights else checks.require_plain_files(files)
     for file in checks.CODE_BEARING:
         if file in files:
             document = checks.read_json(_small_file(hub, name, sha, files[file]))
             checks.check_no_code(document, file)
             if file == checks.CONFIG:
                 checks.check_config(document, supported)
-    weights: tuple[str, ...] = (entry,)
-    if entry == checks.WEIGHTS_INDEX:
-        index = checks.read_json(_small_file(hub, name, sha, files[entry]))
-        weights = (entry, *checks.shard_names(index, files))
+    shards: tuple[str, ...] = ()
+    if checks.WEIGHTS_INDEX in entries:
+        index = checks.read_json(_small_file(hub, name, sha, files[checks.WEIGHTS_INDEX]))
+        shards = checks.shard_names(index, files)
     rest = (file for file in files if is_model_file(file) and ".safetensors" not in file)
-    return sorted({*weights, *rest})
+    return sorted({*entries, *shards, *rest})
 
 
 def _small_file(hub: Hub, name: str, sha: str, sibling: RepoSibling) -> Path:
@@ -151,7 +153,6 @@ def _download(hub: Hub, name: str, sha: str, siblings: list[RepoSibling], on_pro
     folder = Path(_asked(name, sha, request))
     for sibling in siblings:
         _verify(folder / sibling.rfilename, sibling)
-    mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in siblings])
     return folder
 
 
