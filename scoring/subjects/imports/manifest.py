@@ -131,6 +131,6 @@ class Manifest(Declaration):
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportMalformed) as error:
             raise ModelIncomplete(
                 f"the manifest of {folder.parent.name} cannot be read: {type(error).__name__}",
-                hint="import the file again with replace",
+                hint="import the file again",
                 param="model",
             ) from error

@@ -45,7 +45,7 @@ class Import:
 
     def _changed(self, what: str) -> ModelIncomplete:
         return ModelIncomplete(
-            f"the files of imported/{self.name} {what}", hint="import the file again with replace", param="model"
+            f"the files of imported/{self.name} {what}", hint="import the file again", param="model"
         )
 
 
