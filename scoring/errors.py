@@ -72,7 +72,7 @@ class ModelIdMalformed(ModelError):
 
 
 class ModelNotFound(ModelError):
-    """The hub, or the folder of local models, has no model of this id."""
+    """The hub, the folder of local models or that of imports has no model of this id."""
 
     code = "model_not_found"
 
@@ -108,7 +108,7 @@ class ArchitectureUnsupported(ModelError):
 
 
 class ModelIncomplete(ModelError):
-    """The weights lack tensors that the architecture needs, or hold values that are not finite."""
+    """The files lack what they need or are not what they were: tensors, configuration, an import."""
 
     code = "model_incomplete"
 
