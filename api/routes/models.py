@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from scoring.errors import ModelIdMalformed
 from scoring.subjects import model_ids
 from scoring.subjects.imports.manifest import Declaration
+from scoring.subjects.imports.store import current_revision
 from scoring.subjects.model_ids import Namespace
 from storage import imports, models
 from storage.models import Model as StoredModel
@@ -84,10 +85,19 @@ async def import_model(
 
 
 @router.get("/{model_id:path}")
-def get_model(model_id: str, query: Annotated[ModelQuery, Query()], database: DatabaseDependency) -> Model:
-    """A model at one revision, or at the newest that is known. The id's slash stands as it is."""
+def get_model(
+    model_id: str, query: Annotated[ModelQuery, Query()], database: DatabaseDependency, settings: SettingsDependency
+) -> Model:
+    """A model at one revision, or at the newest that is known. The id's slash stands as it is.
+
+    An imported one is shown as what its name means now.
+    """
+    revision = query.revision
+    prefix, _, name = model_id.partition("/")
+    if revision is None and prefix == Namespace.IMPORTED and model_ids.is_import_name(name):
+        revision = current_revision(settings.import_dir, name)
     with database.read() as session:
-        return _view(models.get(session, model_id, query.revision))
+        return _view(models.get(session, model_id, revision))
 
 
 def _import_name(model_id: str) -> str:

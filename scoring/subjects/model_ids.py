@@ -80,10 +80,15 @@ def parse(model_id: str) -> ModelId:
 
 def import_name(name: str) -> str:
     """`name` itself, if a file can be imported under it; ModelIdMalformed otherwise."""
-    if not _is_plain(name):
+    if not is_import_name(name):
         hint = "`imported/` is followed by one plain name of letters, digits, `-`, `_` and `.`"
         raise _malformed(f"{_shown(name)} cannot be the name of imported responses", hint)
     return name
+
+
+def is_import_name(name: str) -> bool:
+    """Whether a file can be imported under `name`: one plain name, which leads out of no folder."""
+    return len(name) <= MAX_ID_CHARACTERS and _FOLDER.fullmatch(name) is not None and ".." not in name
 
 
 def check_revision(revision: str) -> str:
@@ -129,12 +134,8 @@ def _untrained(rest: str) -> ModelId:
     return ModelId(namespace=Namespace.UNTRAINED, name=rest, inner=inner, seed=int(seed))
 
 
-def _is_plain(name: str) -> bool:
-    return len(name) <= MAX_ID_CHARACTERS and _FOLDER.fullmatch(name) is not None and ".." not in name
-
-
 def _folder_name(name: str) -> str:
-    if not _is_plain(name):
+    if not is_import_name(name):
         hint = "`local/` is followed by the name of one folder in the folder of local models, not by a path"
         raise _malformed(f"{_shown(name)} is not the plain name of a folder", hint)
     return name

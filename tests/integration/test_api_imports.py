@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from broca import BadRequest, Client, FileUnusable
+from broca import BadRequest, Client, FileUnusable, cli
 from scoring.errors import RevisionNotFound
 from scoring.subjects.imports.store import find_import
 from storage import imports
@@ -92,6 +93,8 @@ def test_another_content_or_declaration_needs_replace(client: TestClient, settin
     assert find_import(settings.import_dir, "glove").revision == second.json()["revision"] != first
     assert find_import(settings.import_dir, "glove", first).data.read_bytes() == VECTORS
     assert client.get("/v1/models/imported/glove").json() == second.json()
+    assert send(client, replace="true").json()["revision"] == first
+    assert client.get("/v1/models/imported/glove").json()["revision"] == first
     with pytest.raises(RevisionNotFound):
         find_import(settings.import_dir, "glove", "0" * 40)
 
@@ -248,6 +251,33 @@ def test_the_client_names_a_file_that_it_cannot_send(url: str, tmp_path: Path) -
             with pytest.raises(FileUnusable) as caught:
                 client.import_model("mine", tmp_path / name, kind="activations")
             assert caught.value.code == "file_unusable"
+
+
+def test_the_command_line_imports_a_file(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.csv").write_text("stimulus_id,logprob\na,-1\nb,-2\n")
+
+    def broca(*options: str) -> int:
+        command = ["broca", "models", "import", "mine", str(tmp_path / "mine.csv"), "--kind", "surprisals"]
+        monkeypatch.setattr(sys, "argv", [*command, "--server", url, *options])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    assert broca("--unit", "nats", "--source", "me") == 0
+    shown = capsys.readouterr()
+    assert shown.out.startswith("imported/mine at ")
+    assert "surprisals, 2 rows" in shown.out
+    assert "mine.csv: 100 % of 0.0 MB sent" in shown.err
+    assert broca() == 2
+    assert "import_malformed" in capsys.readouterr().err
+    assert broca("--unit", "bits") == 2
+    assert "model_exists" in capsys.readouterr().err
+    assert broca("--unit", "bits", "--replace", "--allow-mismatch", "--json") == 0
+    labels = json.loads(capsys.readouterr().out)["labels"]
+    assert (labels["unit"], labels["allow_mismatch"]) == ("bits", True)
+    assert broca("--unit", "bits", "--format", "parquet") == 2
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(url: str, settings: ApiSettings) -> None:

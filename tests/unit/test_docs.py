@@ -28,7 +28,13 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SETTINGS = (StorageSettings, QueueSettings, ApiSettings, WorkerSettings)
-CODES_OF_THE_CLIENT = {"server_unreachable", "wait_timed_out", "answer_not_understood", "file_unusable", "setting_invalid"}
+CODES_OF_THE_CLIENT = {
+    "server_unreachable",
+    "wait_timed_out",
+    "answer_not_understood",
+    "file_unusable",
+    "setting_invalid",
+}
 
 
 def page(name):

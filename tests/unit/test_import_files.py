@@ -13,6 +13,7 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 from scoring.errors import ImportMalformed
+from scoring.subjects.imports import tables
 from scoring.subjects.imports.content import Activations, Content, TokenSurprisals, WordSurprisals, WordVectors
 from scoring.subjects.imports.manifest import Declaration, FileFormat, ImportKind, Manifest, Unit
 from scoring.subjects.imports.reading import read_content
@@ -137,6 +138,20 @@ def test_parquet_holds_the_same_as_csv(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.bits, [np.nan, 2])
     with pytest.raises(ImportMalformed, match="not a Parquet table"):
         read(tmp_path, "story,zone\n", declared)
+
+
+def test_a_table_that_unpacks_to_more_than_it_may_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.PARQUET, unit=Unit.BITS)
+    parquet.write_table(
+        pa.table({"stimulus_id": ["x" * 10_000] * 5_000, "surprisal": [1.0] * 5_000}), tmp_path / "data"
+    )
+    assert (tmp_path / "data").stat().st_size < 50_000
+    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 20_000_000)
+    with pytest.raises(ImportMalformed, match="unpacks to more than"):
+        read_content(tmp_path / "data", declared)
+    monkeypatch.setattr(tables, "MAX_CELLS", 9_999)
+    with pytest.raises(ImportMalformed, match="has 10000 cells"):
+        read_content(tmp_path / "data", declared)
 
 
 @pytest.mark.parametrize(

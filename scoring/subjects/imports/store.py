@@ -44,9 +44,7 @@ class Import:
             raise self._changed("are not what was imported")
 
     def _changed(self, what: str) -> ModelIncomplete:
-        return ModelIncomplete(
-            f"the files of imported/{self.name} {what}", hint="import the file again", param="model"
-        )
+        return ModelIncomplete(f"the files of imported/{self.name} {what}", hint="import the file again", param="model")
 
 
 def find_import(import_dir: Path | None, name: str, revision: str | None = None) -> Import:

@@ -19,6 +19,10 @@ from .manifest import FileFormat, Unit
 MAX_CELLS = 2**29
 """Cells of a table that are read at the most: 2 GiB of float32. A small Parquet file can claim any number."""
 
+MAX_TABLE_BYTES = 2**32
+"""Bytes that a Parquet file may unpack to; repeated texts take next to no room in it."""
+
+ROWS_AT_A_TIME = 1024
 MAX_HEADER_CHARACTERS = 10_000_000
 
 _TEXTS = ("stimulus_id", "story", "zone", "token", "word", "layer")
@@ -161,8 +165,14 @@ def _read_parquet(path: Path, columns: Sequence[str], types: Mapping[str, Any]) 
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
+    batches, n_bytes = [], 0
     with ParquetFile(path) as file:
-        table = file.read(columns=list(columns), use_threads=False)
+        for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(columns), use_threads=False):
+            n_bytes += batch.nbytes
+            if n_bytes > MAX_TABLE_BYTES:
+                raise ImportMalformed(f"the table unpacks to more than {MAX_TABLE_BYTES} bytes")
+            batches.append(batch)
+        table = pa.Table.from_batches(batches) if batches else file.read(columns=list(columns))
     return table.select(list(columns)).cast(pa.schema([(name, types[name]) for name in columns]))
 
 
