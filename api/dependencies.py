@@ -16,6 +16,8 @@ from worker.queue import Bell
 from .errors import MediaTypeUnsupported
 from .settings import ApiSettings
 
+FILE_TYPES = ("application/octet-stream", "text/csv", "text/plain", "application/vnd.apache.parquet")
+
 
 async def _database(request: Request) -> Database:
     return cast(Database, request.app.state.database)
@@ -34,6 +36,14 @@ async def require_json(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise MediaTypeUnsupported("the body is not declared as JSON", hint="send Content-Type: application/json")
+
+
+async def require_file(request: Request) -> None:
+    """Raises MediaTypeUnsupported where a body is declared as something that no file is sent as: JSON, a form."""
+    media_type = request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
+    if media_type not in FILE_TYPES:
+        hint = f"send the file itself as {FILE_TYPES[0]}"
+        raise MediaTypeUnsupported("the body is not declared as a file", hint=hint)
 
 
 DatabaseDependency = Annotated[Database, Depends(_database)]

@@ -50,7 +50,7 @@ class BodyTooLarge(ApiError):
 
 
 class MediaTypeUnsupported(ApiError):
-    """The body is not declared as application/json."""
+    """The body is not declared as application/json, or as a file where a file is sent."""
 
     code = "media_type_unsupported"
     status = 415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping
 
 from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
@@ -42,20 +43,25 @@ class RequestIds:
 
 
 class BodyLimit:
-    """Refuses bodies of more than `max_bytes`: declared ones before they are read, others as they come in."""
+    """Refuses bodies of more than `max_bytes`: declared ones before they are read, others as they come in.
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    `max_bytes_at` holds the limits of uploads, by method and path.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_at: Mapping[tuple[str, str], int] | None = None) -> None:
         self.app = app
         self.max_bytes = max_bytes
+        self.max_bytes_at = dict(max_bytes_at or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers it with a problem."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        max_bytes = self.max_bytes_at.get((scope["method"], scope["path"]), self.max_bytes)
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > self.max_bytes):
-            error = BodyTooLarge(f"the body has more than {self.max_bytes} bytes")
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes):
+            error = BodyTooLarge(f"the body has more than {max_bytes} bytes")
             response = problem_response(Request(scope), error, status=error.status, headers={"Connection": "close"})
             await response(scope, receive, send)
             return
@@ -65,7 +71,7 @@ class BodyLimit:
             nonlocal n_bytes
             message = await receive()
             n_bytes += len(message.get("body", b""))
-            if n_bytes > self.max_bytes:
+            if n_bytes > max_bytes:
                 raise HTTPException(413, headers={"Connection": "close"})
             return message
 

@@ -32,6 +32,8 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "run_not_found": 404,
     "score_not_found": 404,
     "model_unknown": 404,
+    "model_exists": 409,
+    "insufficient_storage": 507,
     "database_unavailable": 503,
     "internal": 500,
 }

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
+from scoring.subjects.imports.manifest import MAX_SOURCE_CHARACTERS, FileFormat, ImportKind, Unit
 from scoring.subjects.options import CONTEXT_PATTERN
 from storage.jobs import LABEL_NAME
 from storage.states import JobStatus
@@ -51,7 +52,9 @@ class NoParameters(BaseModel):
 
 
 class ModelReference(_Body):
-    """A model by its id on the hub, `local/<folder>` or `demo/tiny`, and a branch, tag or commit (null: main)."""
+    """A model by its id on the hub, `local/<folder>`, `demo/tiny`, `untrained/<id>@<seed>` or `imported/<name>`, and a
+    branch, tag or commit (null: main).
+    """
 
     id: Text
     revision: Text | None = None
@@ -64,7 +67,7 @@ def _named(value: Any) -> Any:
 _MODEL_SCHEMA = {
     "description": "A model id, or a model id and a revision.",
     "anyOf": [
-        {"type": "string", "maxLength": 256, "examples": ["gpt2", "demo/tiny", "local/my-model"]},
+        {"type": "string", "maxLength": 256, "examples": ["gpt2", "demo/tiny", "local/my-model", "untrained/gpt2@0"]},
         {
             "type": "object",
             "properties": {
@@ -124,6 +127,24 @@ class ModelsQuery(_Page):
     model_config = ConfigDict(extra="forbid")
 
     family: Text | None = Field(default=None, description="Only models of this family.")
+
+
+class ImportQuery(BaseModel):
+    """What an imported file is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Text = Field(description="`imported/<name>`.")
+    kind: ImportKind = Field(description="What the file holds.")
+    format: FileFormat = Field(description="How the file is written.")
+    unit: Unit | None = Field(default=None, description="The unit of surprisals; has to be declared for them.")
+    source: Annotated[str, StringConstraints(max_length=MAX_SOURCE_CHARACTERS), AfterValidator(_printable)] = Field(
+        default="", description="Where the file comes from, for whoever reads its scores."
+    )
+    allow_mismatch: bool = Field(
+        default=False, description="Words that differ from the benchmark's text are missing instead of an error."
+    )
+    replace: bool = Field(default=False, description="Let the name mean this file from now on, whatever it meant.")
 
 
 class ModelQuery(BaseModel):

@@ -12,6 +12,8 @@ from scoring.benchmarks.base import Benchmark, benchmark_named
 from scoring.errors import BenchmarkUnknown, ModelError
 from scoring.protocols import Protocol, protocol_named
 from scoring.subjects import demo_model, local, model_ids
+from scoring.subjects.imported import refuse_options
+from scoring.subjects.imports.store import find_import
 from scoring.subjects.model_ids import ModelId, Namespace
 from storage import models, scores
 from storage.engine import Database
@@ -26,19 +28,27 @@ from .settings import ApiSettings
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A job that may be submitted. `signature` is that of a local model's folder as it is now."""
+    """A job that may be submitted.
+
+    `signature` is that of a local model's folder as it is now, `imported` the revision of an import that is meant.
+    """
 
     new_job: NewJob
     model: ModelId
     signature: str | None
+    imported: str | None
 
 
 def check(request: JobRequest, settings: ApiSettings) -> Wanted:
     """The job that a request asks for.
 
-    Raises ModelIdMalformed, ModelNotFound (local models only), BenchmarkUnknown, ProtocolUnsupported, RequestInvalid.
+    Raises ModelIdMalformed, ModelNotFound and RevisionNotFound (local models and imports only), BenchmarkUnknown,
+    ProtocolUnsupported, OptionUnknown, RequestInvalid.
     """
     model = _model(request.model)
+    options = request.options.model_dump(exclude_defaults=True)
+    if model.namespace is Namespace.IMPORTED:
+        refuse_options(str(model), options)
     protocol = protocol_named(request.protocol)
     benchmarks = _benchmarks(request.benchmarks, protocol)
     return Wanted(
@@ -48,12 +58,13 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
             benchmarks=tuple((benchmark.name, benchmark.version) for benchmark in benchmarks),
             protocol=protocol.name,
             scoring_version=SCORING_VERSION,
-            options=request.options.model_dump(exclude_defaults=True),
+            options=options,
             labels=request.labels,
             force=request.force,
         ),
         model=model,
-        signature=_signature(model, settings),
+        signature=_signature(model.inner or model, settings),
+        imported=_imported(model, request.model.revision, settings),
     )
 
 
@@ -120,12 +131,25 @@ def _signature(model: ModelId, settings: ApiSettings) -> str | None:
         return None
 
 
+def _imported(model: ModelId, requested: str | None, settings: ApiSettings) -> str | None:
+    """The revision of an import that is meant; None for everything else. Imports come in here, so they are here."""
+    if model.namespace is not Namespace.IMPORTED:
+        return None
+    return find_import(settings.import_dir, model.name, requested).revision
+
+
 def _fixed_revision(wanted: Wanted) -> str | None:
-    """The revision that a name alone pins: a full commit sha, or that of the demonstration model."""
-    if wanted.model.namespace is Namespace.DEMO:
+    """The revision that a name alone pins: a full commit sha, that of the demonstration model or of an import.
+
+    An untrained twin is pinned where the model is whose twin it is.
+    """
+    source = wanted.model.inner or wanted.model
+    if source.namespace is Namespace.IMPORTED:
+        return wanted.imported
+    if source.namespace is Namespace.DEMO:
         return demo_model.REVISION
     requested = wanted.new_job.requested_revision
-    is_pinned = wanted.model.namespace is Namespace.HUB and requested is not None
+    is_pinned = source.namespace is Namespace.HUB and requested is not None
     return requested if is_pinned and model_ids.is_commit_sha(requested or "") else None
 
 

@@ -10,9 +10,9 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import board, data, demo, jobs, models, score, serve, work
+from .commands import board, data, demo, imports, jobs, models, score, serve, work
 from .commands.display import show_error, show_problem
-from .errors import BadRequest, BrocaError, ServerUnreachable
+from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
 
 app = typer.Typer(
@@ -23,6 +23,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Scores language models by how well they account for human brains and human reading.",
 )
+models_app = typer.Typer(help="Models on the server and on this machine.", no_args_is_help=True)
+models_app.command("import")(imports.import_model)
+
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
 app.command("jobs")(jobs.jobs)
@@ -53,7 +56,7 @@ def exit_code(error: BrocaError) -> int:
     """The exit code that an error stands for."""
     if isinstance(error, ServerUnreachable):
         return 3
-    return 2 if isinstance(error, BadRequest) else 1
+    return 2 if isinstance(error, BadRequest | FileUnusable) else 1
 
 
 def _show_version(is_wanted: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -12,10 +13,13 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from .connection import Connection, QueryValue
-from .errors import AnswerNotUnderstood, WaitTimedOut
+from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
 from .results import Benchmark, Job, LayerScore, Leaderboard, Model, Result, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+
+FORMATS = {".csv": "csv", ".parquet": "parquet", ".safetensors": "safetensors", ".txt": "text", ".vec": "text"}
+"""Formats of imported files by their endings."""
 
 _Result = TypeVar("_Result", bound=Result)
 
@@ -152,6 +156,39 @@ class Client:
     def models(self) -> tuple[Model, ...]:
         """Every model that the server has met."""
         return tuple(self._pages(Model, "/v1/models", {}))
+
+    def import_model(
+        self,
+        name: str,
+        file: Path | str,
+        *,
+        kind: str,
+        format: str | None = None,
+        unit: str | None = None,
+        source: str = "",
+        allow_mismatch: bool = False,
+        replace: bool = False,
+        on_progress: Callable[[int, int], None] = lambda n_sent, n_bytes: None,
+    ) -> Model:
+        """Send a file of word vectors, surprisals or activations; it can then be scored as `imported/<name>`.
+
+        Without a `format`, the file's ending says it. `on_progress` gets the bytes sent so far, and all there are.
+        """
+        path = Path(file)
+        written = format or FORMATS.get(path.suffix.lower())
+        if not path.is_file() or written is None:
+            what = "is not a file" if not path.is_file() else "does not say its format by its ending"
+            raise FileUnusable(f"{path} {what}", hint=f"known endings: {', '.join(FORMATS)}; else name the format")
+        query: dict[str, QueryValue] = {
+            "id": name if name.startswith("imported/") else f"imported/{name}",
+            "kind": kind,
+            "format": written,
+            "unit": unit,
+            "source": source or None,
+            "allow_mismatch": "true" if allow_mismatch else None,
+            "replace": "true" if replace else None,
+        }
+        return _parse(Model, self._connection.post_file("/v1/models", query, path, on_progress=on_progress))
 
     def benchmarks(self) -> tuple[Benchmark, ...]:
         """Every benchmark that the server offers."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,12 @@ N_TRIES = 4
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
+
+PIECE_BYTES = 1 << 18
+"""How much of a file is sent at a time."""
+
+LONGEST_CHECK_S = 600.0
+"""How long a server may take to look through a file that was sent to it."""
 
 QueryValue = str | int | None
 
@@ -55,6 +62,21 @@ class Connection:
         """The JSON object that a POST answers with."""
         return _json_object(_require_success(self._send(self._http.build_request("POST", path, json=body))))
 
+    def post_file(
+        self, path: str, query: Mapping[str, QueryValue], file: Path, *, on_progress: Callable[[int, int], None]
+    ) -> dict[str, Any]:
+        """The JSON object that a POST of a file answers with; `on_progress` gets the bytes sent, and all there are."""
+        n_bytes = file.stat().st_size
+        request = self._http.build_request(
+            "POST",
+            path,
+            params={name: value for name, value in query.items() if value is not None},
+            content=_pieces(file, lambda n_sent: on_progress(n_sent, n_bytes)),
+            headers={"Content-Type": "application/octet-stream", "Content-Length": str(n_bytes)},
+            timeout=httpx.Timeout(self._http.timeout.connect, read=LONGEST_CHECK_S),
+        )
+        return _json_object(_require_success(self._send(request)))
+
     def _get(self, path: str, query: Mapping[str, QueryValue], *, accept: str) -> httpx.Response:
         params = {name: value for name, value in query.items() if value is not None}
         request = self._http.build_request("GET", path, params=params, headers={"Accept": accept})
@@ -86,6 +108,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _pieces(file: Path, on_sent: Callable[[int], None]) -> Iterator[bytes]:
+    n_sent = 0
+    with file.open("rb") as stream:
+        while piece := stream.read(PIECE_BYTES):
+            yield piece
+            n_sent += len(piece)
+            on_sent(n_sent)
 
 
 def _retry_after_s(response: httpx.Response, *, otherwise: float) -> float:

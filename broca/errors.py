@@ -4,6 +4,7 @@ BrocaError
 ├── ServerUnreachable: server_unreachable
 ├── WaitTimedOut: wait_timed_out
 ├── AnswerNotUnderstood: answer_not_understood
+├── FileUnusable: file_unusable
 └── Problem: what the server refused or could not do, with the server's own code
     ├── BadRequest: 4xx, the request has to change
     │   └── NotFound: 404
@@ -52,6 +53,13 @@ class AnswerNotUnderstood(BrocaError):
     def __init__(self, detail: str, *, status: int | None = None) -> None:
         hint = "is the address that of a Broca server, and as new as this client?"
         super().__init__(detail, code="answer_not_understood", hint=hint, status=status)
+
+
+class FileUnusable(BrocaError):
+    """A file on this machine is not there, or nothing says what it is."""
+
+    def __init__(self, detail: str, *, hint: str | None = None) -> None:
+        super().__init__(detail, code="file_unusable", hint=hint)
 
 
 class Problem(BrocaError):

@@ -248,12 +248,16 @@ class Leaderboard(Result):
 
 
 class Model(Result):
-    """A model that the server has met."""
+    """A model that the server has met; `labels` of an imported one say what was declared of its file."""
 
     id: str
     revision: str | None = None
     family: str | None = None
+    architecture: str | None = None
     parameters: int | None = None
+    n_layers: int | None = None
+    width: int | None = None
+    labels: dict[str, Any] | None = None
 
 
 class Benchmark(Result):

@@ -2,7 +2,8 @@
 
     ScoringError
     ├── ModelError: model_id_malformed, model_not_found, revision_not_found, model_gated, no_safetensors,
-    │       remote_code_refused, architecture_unsupported, model_incomplete, model_too_large
+    │       remote_code_refused, architecture_unsupported, model_incomplete, model_too_large, import_malformed,
+    │       import_unsuited
     ├── TextError: text_unalignable, context_too_short
     ├── DataError: data_missing, data_checksum_mismatch, data_malformed
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
@@ -72,7 +73,7 @@ class ModelIdMalformed(ModelError):
 
 
 class ModelNotFound(ModelError):
-    """The hub, or the folder of local models, has no model of this id."""
+    """The hub, the folder of local models or that of imports has no model of this id."""
 
     code = "model_not_found"
 
@@ -108,7 +109,7 @@ class ArchitectureUnsupported(ModelError):
 
 
 class ModelIncomplete(ModelError):
-    """The weights lack tensors that the architecture needs, or hold values that are not finite."""
+    """The files lack what they need or are not what they were: tensors, configuration, an import."""
 
     code = "model_incomplete"
 
@@ -117,6 +118,18 @@ class ModelTooLarge(ModelError):
     """The model does not fit into the memory of the worker."""
 
     code = "model_too_large"
+
+
+class ImportMalformed(ModelError):
+    """An imported file is not what it was declared to be, or the declaration is incomplete."""
+
+    code = "import_malformed"
+
+
+class ImportUnsuited(ModelError):
+    """What was imported lacks what the benchmark asks for, or is about another text."""
+
+    code = "import_unsuited"
 
 
 class TextError(ScoringError):

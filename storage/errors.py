@@ -5,6 +5,7 @@
     ├── RunNotFound: run_not_found
     ├── ScoreNotFound: score_not_found
     ├── ModelUnknown: model_unknown
+    ├── ModelExists: model_exists
     ├── PageTokenInvalid: page_token_invalid
     ├── SortUnknown: sort_unknown
     └── DatabaseUnavailable: database_unavailable (worth a retry as it stands)
@@ -43,6 +44,12 @@ class ModelUnknown(StorageError):
     """No model of this id, or not at this revision, has been scored here yet."""
 
     code = "model_unknown"
+
+
+class ModelExists(StorageError):
+    """The name of an import has other content already, and the request does not say to replace it."""
+
+    code = "model_exists"
 
 
 class PageTokenInvalid(StorageError):

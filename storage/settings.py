@@ -35,6 +35,11 @@ class StorageSettings(BaseSettings):
         """The data folder as an absolute path."""
         return self.data_dir.expanduser().absolute()
 
+    @property
+    def import_dir(self) -> Path:
+        """Where imported responses lie; server and workers have to see the same folder."""
+        return self.home / "imported"
+
     def data_store(self, *, offline: bool) -> DataStore:
         """Where data sets lie."""
         return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import benchmark_named
 from scoring.errors import ScoringError
-from scoring.subjects.families.base import family_of
+from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
 from storage.identity import Work, score_key
@@ -89,6 +89,7 @@ class Attempt:
             benchmarks=tuple(run.benchmark for run in self._claim.runs),
             model_dir=self._settings.model_dir,
             model_cache=self._settings.model_cache,
+            import_dir=self._settings.import_dir,
             data_cache=store.cache,
             data_mirror=store.mirror,
             dtype=self._dtype,
@@ -140,6 +141,8 @@ class Attempt:
 
     @property
     def _dtype(self) -> str:
+        if self._claim.model_id.startswith(f"{Namespace.IMPORTED}/"):
+            return "float32"  # what was imported is held in it, whatever this worker's device is
         chosen = self._claim.options.get("dtype", "auto")
         return chosen if chosen != "auto" else ("bfloat16" if self._device == "cuda" else "float32")
 
@@ -201,7 +204,7 @@ def _new_model(model: ResolvedModel) -> NewModel:
     return NewModel(
         id=model.model_id,
         revision=model.revision,
-        family=family_of(model.model_type).name,
+        family=model.family,
         architecture=model.architecture,
         parameters=model.parameters,
         n_layers=model.n_layers,

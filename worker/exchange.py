@@ -120,6 +120,7 @@ class FetchOrder(Message):
     benchmarks: tuple[str, ...]
     model_dir: Path | None
     model_cache: Path
+    import_dir: Path
     data_cache: Path
     data_mirror: Path | None
     dtype: str = "float32"

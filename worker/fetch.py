@@ -64,6 +64,7 @@ def _model(order: FetchOrder) -> ResolvedModel:
         supported=supported_model_types(),
         model_dir=order.model_dir,
         cache_dir=order.model_cache,
+        import_dir=order.import_dir,
         token=os.environ.get("HF_TOKEN"),
         endpoint=os.environ.get("HF_ENDPOINT"),
         dtype=order.dtype,

@@ -33,7 +33,7 @@ async def docs(request: Request) -> HTMLResponse:
 def reference(document: dict[str, Any]) -> str:
     """The OpenAPI document as a page for people."""
     calls = "".join(
-        _call(method.upper(), path, operation, _example(document, operation))
+        _call(method.upper(), path, operation, _body(document, operation))
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     )
@@ -46,23 +46,25 @@ def reference(document: dict[str, Any]) -> str:
     )
 
 
-def _call(method: str, path: str, operation: dict[str, Any], example: str | None) -> str:
+def _call(method: str, path: str, operation: dict[str, Any], body: str) -> str:
     parameters = _table(
         (f"<code>{escape(parameter['name'])}</code>", _text(_about(parameter)))
         for parameter in operation.get("parameters", ())
     )
-    body = "" if example is None else f"<p>Takes a JSON body, such as</p><pre><code>{escape(example)}</code></pre>"
     description = _text(operation.get("description", ""))
     return f"<h2><code>{method} {escape(path)}</code></h2><p>{description}</p>{body}{parameters}"
 
 
-def _example(document: dict[str, Any], operation: dict[str, Any]) -> str | None:
-    """The first example of the operation's body as JSON; None where it takes none."""
-    if "requestBody" not in operation:
-        return None
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    name = schema["$ref"].rpartition("/")[2]
-    return json.dumps(document["components"]["schemas"][name]["examples"][0], indent=2)
+def _body(document: dict[str, Any], operation: dict[str, Any]) -> str:
+    """What is to be sent: the first example of a JSON body, the media types of a file, or nothing."""
+    kinds = operation.get("requestBody", {}).get("content", {})
+    if not kinds:
+        return ""
+    if "application/json" not in kinds:
+        return f"<p>{_text('Takes a file as its body: ' + ', '.join(f'`{kind}`' for kind in kinds))}.</p>"
+    name = kinds["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    example = json.dumps(document["components"]["schemas"][name]["examples"][0], indent=2)
+    return f"<p>Takes a JSON body, such as</p><pre><code>{escape(example)}</code></pre>"
 
 
 def _text(markdown: str) -> str:

@@ -1,18 +1,33 @@
-"""Models that were scored here, at their revisions."""
+"""Models that were scored or imported here, at their revisions."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from storage import models
+from scoring.errors import ModelIdMalformed
+from scoring.subjects import model_ids
+from scoring.subjects.imports.manifest import Declaration
+from scoring.subjects.imports.store import current_revision
+from scoring.subjects.model_ids import Namespace
+from storage import imports, models
 from storage.models import Model as StoredModel
 
-from ..dependencies import DatabaseDependency
+from ..dependencies import FILE_TYPES, DatabaseDependency, SettingsDependency, require_file
 from ..paging import link_next
-from ..requests import ModelQuery, ModelsQuery
+from ..requests import ImportQuery, ModelQuery, ModelsQuery
 from ..schemas import ListOf, Model
+from ..uploads import save_body
+
+IMPORT_PATH = "/v1/models"
+"""Where files are sent to."""
+
+FILE_BODY = {
+    "required": True,
+    "content": {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in FILE_TYPES},
+}
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
@@ -30,11 +45,70 @@ def list_models(
     return ListOf[Model](data=[_view(model) for model in page], next_page_token=following)
 
 
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(require_file)],
+    responses={200: {"model": Model, "description": "The same content was imported under this name before."}},
+    openapi_extra={"requestBody": FILE_BODY},
+)
+async def import_model(
+    query: Annotated[ImportQuery, Query()],
+    request: Request,
+    response: Response,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+) -> Model:
+    """Import word vectors, surprisals or activations. The body is the file itself; what it is, the parameters say."""
+    name = _import_name(query.id)
+    declared = Declaration(
+        kind=query.kind,
+        format=query.format,
+        unit=query.unit,
+        source=query.source,
+        allow_mismatch=query.allow_mismatch,
+    )
+    with imports.incoming(settings.import_dir) as folder:
+        await save_body(request, folder / "upload")
+        found, is_new = await run_in_threadpool(
+            imports.accept,
+            database,
+            settings.import_dir,
+            folder / "upload",
+            name,
+            declared,
+            replace=query.replace,
+        )
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/models/{found.id}"
+    return _view(found)
+
+
 @router.get("/{model_id:path}")
-def get_model(model_id: str, query: Annotated[ModelQuery, Query()], database: DatabaseDependency) -> Model:
-    """A model at one revision, or at the newest that is known. The id's slash stands as it is."""
+def get_model(
+    model_id: str, query: Annotated[ModelQuery, Query()], database: DatabaseDependency, settings: SettingsDependency
+) -> Model:
+    """A model at one revision, or at the newest that is known. The id's slash stands as it is.
+
+    An imported one is shown as what its name means now.
+    """
+    revision = query.revision
+    prefix, _, name = model_id.partition("/")
+    if revision is None and prefix == Namespace.IMPORTED and model_ids.is_import_name(name):
+        revision = current_revision(settings.import_dir, name)
     with database.read() as session:
-        return _view(models.get(session, model_id, query.revision))
+        return _view(models.get(session, model_id, revision))
+
+
+def _import_name(model_id: str) -> str:
+    try:
+        model = model_ids.parse(model_id)
+        if model.namespace is not Namespace.IMPORTED:
+            raise ModelIdMalformed("only `imported/<name>` can be imported", hint="put `imported/` before the name")
+    except ModelIdMalformed as error:
+        error.param = "id"
+        raise
+    return model.name
 
 
 def _view(model: StoredModel) -> Model:

@@ -13,7 +13,9 @@ from .options import JSON, PROTOCOL, SERVER
 
 
 def score(
-    model: str = typer.Argument(help="A model of the hub (gpt2), local/<folder>, or demo/tiny."),
+    model: str = typer.Argument(
+        help="A model of the hub (gpt2), local/<folder>, demo/tiny, untrained/<id>@<seed> or imported/<name>."
+    ),
     more: list[str] = typer.Argument(None, metavar="[BENCHMARK]...", help="More benchmarks, as after -b."),
     benchmarks: list[str] = typer.Option(..., "--benchmark", "-b", help="A benchmark; may be given several times."),
     protocol: str = PROTOCOL,

@@ -63,16 +63,24 @@ def weights_entry(names: Collection[str]) -> str:
     entry = next((name for name in (SINGLE_WEIGHTS, WEIGHTS_INDEX) if name in names), None)
     if entry is None:
         raise _no_weights(names)
+    require_plain_files(names)
+    return entry
+
+
+def require_plain_files(names: Collection[str]) -> None:
+    """Pass if configuration and tokenizer are among the names: all that a model without its weights needs.
+
+    Raises NoSafetensors where there is no tokenizer, ArchitectureUnsupported where there is no configuration.
+    """
     if not has_tokenizer(names):
         found = sorted(name for name in names if name.startswith(("tokenizer", "vocab", "merges", "spiece")))
         raise NoSafetensors(
-            f"there are weights but no tokenizer; found {_listed(found)}",
+            f"there is no tokenizer; found {_listed(found)}",
             hint="put the tokenizer's files (`tokenizer.json`) beside the weights",
             param="model",
         )
     if CONFIG not in names:
         raise ArchitectureUnsupported(f"the repository has no {CONFIG}", param="model")
-    return entry
 
 
 def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str = WEIGHTS_INDEX) -> tuple[str, ...]:
@@ -197,12 +205,19 @@ def check_documents(documents: Mapping[str, Mapping[str, Any]], supported: Colle
 
 def check_folder(folder: Path, supported: Collection[str]) -> Inspected:
     """What a model on disk is, after every check of this module."""
+    weights_entry({path.name for path in folder.iterdir()})
+    architecture = check_plain_files(folder, supported)
+    return Inspected(architecture=architecture, config=read_json(folder / CONFIG), tensors=read_tensors(folder))
+
+
+def check_plain_files(folder: Path, supported: Collection[str]) -> Architecture:
+    """The architecture of a model on disk after every check that needs no weights; they may be missing."""
     names = {path.name for path in folder.iterdir()}
-    weights_entry(names)
+    require_plain_files(names)
     documents = {name: read_json(folder / name) for name in CODE_BEARING if name in names}
     architecture = check_documents(documents, supported)
     check_tokenizer(names, documents[CONFIG], documents.get(TOKENIZER_CONFIG, {}))
-    return Inspected(architecture=architecture, config=documents[CONFIG], tensors=read_tensors(folder))
+    return architecture
 
 
 def _fields(document: object) -> Iterator[tuple[tuple[str, ...], str, object]]:

@@ -7,7 +7,7 @@ files (`hub_files`), the meaning of refusals (`hub_errors`), what the files have
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,16 @@ Files = Mapping[str, RepoSibling]
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What may come in: types of model and what they have to fit; `convertible` also takes pickles, old tokenizers."""
+    """What may come in: types of model and what they have to fit.
+
+    `convertible` also takes pickles and old tokenizers. Without `weights` none move, and none have to be there.
+    """
 
     supported: Collection[str]
     dtype: str = "float32"
     machine: Machine = field(default_factory=Machine)
     convertible: bool = False
+    weights: bool = True
 
 
 def fetch(hub: Hub, name: str, revision: str, wanted: Wanted, *, on_progress: OnProgress) -> tuple[str, Path]:
@@ -51,11 +55,12 @@ def fetch(hub: Hub, name: str, revision: str, wanted: Wanted, *, on_progress: On
     on_progress(0.0, f"asking the hub for {name} at {revision}")
     info = asked(name, revision, lambda: _model_info(hub, name, revision))
     sha = str(info.sha)
-    folder = downloaded_folder(hub.cache_dir, name, sha)
+    folder = downloaded_folder(hub.cache_dir, name, sha, weights=wanted.weights)
     if folder is None:
         files = {sibling.rfilename: sibling for sibling in info.siblings or () if "/" not in sibling.rfilename}
         chosen = [files[file] for file in _checked_files(hub, name, sha, files, wanted)]
         folder = _download(hub, name, sha, chosen, on_progress)
+        mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in chosen], weights=wanted.weights)
     on_progress(1.0, f"{name} is here")
     return sha, folder
 
@@ -88,13 +93,30 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     _check_sizes(files, rest)
     if wanted.convertible and (pickles := checked_pickles(files, read)):
         return _with_room(hub, files, [*pickles, *rest])
-    entry = checks.weights_entry(files)
+    if wanted.weights:
+        checks.weights_entry(files)
+    checks.require_plain_files(files)
     config = documents[checks.CONFIG]
     tokenizer_config = documents.get(TOKENIZER_CONFIG, {})
     if not wanted.convertible:
         check_tokenizer(files, config, tokenizer_config)
     elif is_loaded_rightly(files, config, tokenizer_config):
         raise OptionUnknown(f"{name} needs no conversion", hint="score it by its own name", param="model")
+    if not wanted.weights:
+        return sorted(rest)
+    shards, tensors = _inspected_weights(hub, name, sha, files, read)
+    chosen = sorted({*shards, *rest})
+    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=_free_bytes(hub.cache_dir))
+    n_bytes = sum(files[file].size or 0 for file in chosen)
+    preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=machine).require_fit()
+    return chosen
+
+
+def _inspected_weights(
+    hub: Hub, name: str, sha: str, files: Files, read: Callable[[str], dict[str, Any]]
+) -> tuple[set[str], dict[str, checks.Tensor]]:
+    """The files of weights, the index included, and the tensors that their headers declare."""
+    entry = checks.weights_entry(files)
     index = read(entry) if entry == checks.WEIGHTS_INDEX else None
     shards = (entry,) if index is None else checks.shard_names(index, files)
     tensors: dict[str, checks.Tensor] = {}
@@ -102,11 +124,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
         tensors |= header(hub, name, sha, files[shard])
     if index is not None:
         checks.check_index(index, tensors)
-    chosen = sorted({entry, *shards, *rest})
-    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=_free_bytes(hub.cache_dir))
-    n_bytes = sum(files[file].size or 0 for file in chosen)
-    preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=machine).require_fit()
-    return chosen
+    return {entry, *shards}, tensors
 
 
 def _check_sizes(files: Files, small: list[str]) -> None:
@@ -158,5 +176,4 @@ def _download(hub: Hub, name: str, sha: str, siblings: list[RepoSibling], on_pro
     except ScoringError as error:
         forget_damaged(hub, name, error)
         raise
-    mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in siblings])
     return folder

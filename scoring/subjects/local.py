@@ -55,12 +55,15 @@ def local_folder(model_dir: Path | None, name: str) -> Path:
     return folder
 
 
-def downloaded_folder(cache_dir: Path, name: str, sha: str) -> Path | None:
-    """The folder of a hub's commit that `mark_verified` vouches for, if all of it is still there; asks nobody."""
+def downloaded_folder(cache_dir: Path, name: str, sha: str, *, weights: bool = True) -> Path | None:
+    """The folder of a hub's commit that `mark_verified` vouches for, if all of it is still there; asks nobody.
+
+    Without `weights` it is enough that everything else is there.
+    """
     storage = hub_storage(cache_dir, name)
-    marker, folder = storage / _MARKER / sha, storage / "snapshots" / sha
+    marker, folder = storage / _MARKER / _mark(sha, weights=weights), storage / "snapshots" / sha
     if not marker.is_file():
-        return None
+        return None if weights else downloaded_folder(cache_dir, name, sha)
     for line in marker.read_text().splitlines():
         file, _, n_bytes = line.partition("\t")
         if not (folder / file).is_file() or (folder / file).stat().st_size != int(n_bytes):
@@ -68,10 +71,10 @@ def downloaded_folder(cache_dir: Path, name: str, sha: str) -> Path | None:
     return folder
 
 
-def mark_verified(cache_dir: Path, name: str, sha: str, files: Iterable[str]) -> None:
+def mark_verified(cache_dir: Path, name: str, sha: str, files: Iterable[str], *, weights: bool = True) -> None:
     """Remember that these files of a commit are here with the right checksums, and how large they are."""
     storage = hub_storage(cache_dir, name)
-    marker, folder = storage / _MARKER / sha, storage / "snapshots" / sha
+    marker, folder = storage / _MARKER / _mark(sha, weights=weights), storage / "snapshots" / sha
     marker.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=marker.parent)
     with os.fdopen(handle, "w") as lines:
@@ -109,6 +112,10 @@ def content_revision(folder: Path) -> str:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.name}\0{content}\n".encode())
     return digest.hexdigest()[:40]
+
+
+def _mark(sha: str, *, weights: bool) -> str:
+    return sha if weights else f"{sha}-without-weights"
 
 
 def _model_files(folder: Path) -> Iterator[Path]:

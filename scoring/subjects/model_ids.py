@@ -17,13 +17,14 @@ MAX_REVISION_CHARACTERS = 128
 DEFAULT_REVISION = "main"
 """The branch meant where none is named, and the only one of a model without commits."""
 DEMO_NAMES = ("tiny",)
+MAX_SEED = 2**31 - 1
 
 _PART = r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?"
 _HUB_ID = re.compile(rf"(?:{_PART}/)?{_PART}")
 _FOLDER = re.compile(_PART)
 _REVISION = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._+/-]*[A-Za-z0-9_+-])?")
 _COMMIT_SHA = re.compile(r"[0-9a-f]{40}")
-_NOT_YET = ("untrained", "imported")
+_SEED = re.compile(r"0|[1-9][0-9]{0,9}")
 _HUB_HINT = "a model is named as on the hub: `name` or `organisation/name`, of letters, digits, `-`, `_` and `.`"
 
 
@@ -36,14 +37,23 @@ class Namespace(StrEnum):
     """A folder below the folder of local models."""
     DEMO = "demo"
     """A small model that is written on first use, for tutorials and tests."""
+    UNTRAINED = "untrained"
+    """Another model's architecture and tokenizer with random weights, drawn under a seed."""
+    IMPORTED = "imported"
+    """Responses or word vectors that somebody brought as a file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelId:
-    """A model id that keeps the rules; `str` gives it back as it was written."""
+    """A model id that keeps the rules; `str` gives it back as it was written.
+
+    `inner` and `seed` are those of an untrained twin: whose architecture it has and how its weights are drawn.
+    """
 
     namespace: Namespace
     name: str
+    inner: ModelId | None = None
+    seed: int | None = None
 
     def __str__(self) -> str:
         return self.name if self.namespace is Namespace.HUB else f"{self.namespace}/{self.name}"
@@ -53,16 +63,32 @@ def parse(model_id: str) -> ModelId:
     """The namespace and name that `model_id` stands for.
 
     Raises ModelIdMalformed for whatever the hub would not accept as a repository (URLs, paths, `..`, `--`),
-    for local and demo names that are not one plain name, and for namespaces that are reserved but not open yet.
+    for local, demo and imported names that are not one plain name, and for untrained twins without a seed or of
+    something that has no architecture.
     """
     prefix, slash, rest = model_id.partition("/")
-    if slash and prefix in _NOT_YET:
-        raise _malformed(f"the namespace `{prefix}/` is reserved and cannot be scored yet", "name a model of the hub")
+    if slash and prefix == Namespace.UNTRAINED:
+        return _untrained(rest)
+    if slash and prefix == Namespace.IMPORTED:
+        return ModelId(namespace=Namespace.IMPORTED, name=import_name(rest))
     if slash and prefix == Namespace.LOCAL:
         return ModelId(namespace=Namespace.LOCAL, name=_folder_name(rest))
     if slash and prefix == Namespace.DEMO:
         return ModelId(namespace=Namespace.DEMO, name=_demo_name(rest))
     return ModelId(namespace=Namespace.HUB, name=_hub_name(model_id))
+
+
+def import_name(name: str) -> str:
+    """`name` itself, if a file can be imported under it; ModelIdMalformed otherwise."""
+    if not is_import_name(name):
+        hint = "`imported/` is followed by one plain name of letters, digits, `-`, `_` and `.`"
+        raise _malformed(f"{_shown(name)} cannot be the name of imported responses", hint)
+    return name
+
+
+def is_import_name(name: str) -> bool:
+    """Whether a file can be imported under `name`: one plain name, which leads out of no folder."""
+    return len(name) <= MAX_ID_CHARACTERS and _FOLDER.fullmatch(name) is not None and ".." not in name
 
 
 def check_revision(revision: str) -> str:
@@ -92,8 +118,24 @@ def _hub_name(name: str) -> str:
     return name
 
 
+def _untrained(rest: str) -> ModelId:
+    """The twin `<id>@<seed>`; a seed is written without leading zeros, so that each twin has one name."""
+    inner_id, at, seed = rest.rpartition("@")
+    if not at or not _SEED.fullmatch(seed) or int(seed) > MAX_SEED:
+        raise _malformed(
+            f"{_shown(rest)} names no seed from 0 to {MAX_SEED}", "name a twin as `untrained/<model id>@<seed>`"
+        )
+    inner = parse(inner_id)
+    if inner.namespace in (Namespace.UNTRAINED, Namespace.IMPORTED):
+        raise _malformed(
+            f"`{inner.namespace}/` cannot have an untrained twin: it has no weights of its own to leave out",
+            "name a model of the hub, `local/<folder>` or `demo/tiny` after `untrained/`",
+        )
+    return ModelId(namespace=Namespace.UNTRAINED, name=rest, inner=inner, seed=int(seed))
+
+
 def _folder_name(name: str) -> str:
-    if len(name) > MAX_ID_CHARACTERS or not _FOLDER.fullmatch(name) or ".." in name:
+    if not is_import_name(name):
         hint = "`local/` is followed by the name of one folder in the folder of local models, not by a path"
         raise _malformed(f"{_shown(name)} is not the plain name of a folder", hint)
     return name

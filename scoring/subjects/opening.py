@@ -1,4 +1,7 @@
-"""From a resolved model to a subject that can take the experiment. Loads torch; only scoring processes come here."""
+"""From a resolved model to a subject that can take the experiment. Only scoring processes come here.
+
+Torch is loaded where a model needs it: what was imported as a file does not.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .base import Subject
-from .language_model import LanguageModel
+from .imported import ImportedSubject, refuse_options
+from .model_ids import Namespace
 from .options import ReadingOptions
 from .sources import ResolvedModel
 
@@ -16,10 +20,16 @@ def open_subject(model: ResolvedModel, *, device: str, dtype: str, options: Mapp
 
     Raises ModelError, OptionUnknown, OutOfMemory.
     """
+    if model.model_type == Namespace.IMPORTED:
+        refuse_options(model.model_id, options)
+        return ImportedSubject.from_folder(model.folder, identifier=model.model_id)
+    from .language_model import LanguageModel
+
+    reading = ReadingOptions.from_mapping(options)
+    if model.seed is not None:
+        return LanguageModel.untrained(
+            model.folder, identifier=model.model_id, seed=model.seed, device=device, dtype=dtype, reading=reading
+        )
     return LanguageModel.from_folder(
-        model.folder,
-        identifier=model.model_id,
-        device=device,
-        dtype=dtype,
-        reading=ReadingOptions.from_mapping(options),
+        model.folder, identifier=model.model_id, device=device, dtype=dtype, reading=reading
     )

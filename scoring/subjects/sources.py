@@ -10,14 +10,16 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import RevisionNotFound
+from ..errors import ModelIncomplete, NoSafetensors, RevisionNotFound
 from . import demo_model, model_ids
-from .checks import check_folder
+from .checks import check_folder, check_plain_files
+from .families.base import family_of
 from .hub import Wanted, fetch
 from .hub_files import Hub
 from .hub_progress import OnProgress
+from .imports.store import find_import
 from .local import content_revision, downloaded_folder, local_folder, signature
-from .model_ids import DEFAULT_REVISION, Namespace
+from .model_ids import DEFAULT_REVISION, ModelId, Namespace
 from .preflight import Machine, preflight
 
 DEMO_FOLDER = "demo-tiny"
@@ -27,10 +29,11 @@ DEMO_FOLDER = "demo-tiny"
 class ResolvedModel:
     """A model whose files lie in `folder` and passed every check that can be made without loading it.
 
-    `revision` is the hub's commit sha, or 40 digits of a hash over the contents of a local folder. `parameters` counts
-    the numbers in the weights, tied ones once, `n_embedding_parameters` those in tables and untied heads. `n_layers`
-    and `width` are None where the configuration leaves them to its class. `signature` fingerprints a local folder's
-    files, else it is None.
+    `revision` is the hub's commit sha, or 40 digits of a hash over the contents of a local folder or an import.
+    `parameters` counts the numbers in the weights, tied ones once, `n_embedding_parameters` those in tables and untied
+    heads; both are None where no weights are at hand. `n_layers` and `width` are None where the configuration leaves
+    them to its class. `signature` fingerprints a local folder's files, else it is None. `seed` draws the weights of an
+    untrained twin, else it is None.
     """
 
     model_id: str
@@ -39,11 +42,17 @@ class ResolvedModel:
     folder: Path
     model_type: str
     architecture: str
-    parameters: int
-    n_embedding_parameters: int
+    parameters: int | None
+    n_embedding_parameters: int | None
     n_layers: int | None
     width: int | None
     signature: str | None
+    seed: int | None = None
+
+    @property
+    def family(self) -> str:
+        """The name of the family that the model belongs to; `imported` for what was brought as a file."""
+        return self.model_type if self.model_type == Namespace.IMPORTED else family_of(self.model_type).name
 
 
 def resolve(
@@ -53,6 +62,7 @@ def resolve(
     supported: Collection[str],
     model_dir: Path | None,
     cache_dir: Path,
+    import_dir: Path | None = None,
     token: str | None = None,
     endpoint: str | None = None,
     timeout_s: float = 10.0,
@@ -63,33 +73,54 @@ def resolve(
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
     `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
-    where that is known. A verified commit is taken without asking the hub. Raises any ModelError, InsufficientStorage,
-    HubUnavailable.
+    where that is known. A verified commit is taken without asking the hub. An untrained twin needs configuration and
+    tokenizer only: no weights move. Raises any ModelError, InsufficientStorage, HubUnavailable.
     """
-    wanted = Wanted(supported=supported, dtype=dtype, machine=Machine(memory_bytes=memory_bytes))
     parsed = model_ids.parse(model_id)
     requested = model_ids.check_revision(revision or DEFAULT_REVISION)
-    if parsed.namespace is Namespace.HUB:
+    if parsed.namespace is Namespace.IMPORTED:
+        return _imported(parsed, requested, import_dir)
+    source = parsed.inner or parsed
+    machine = Machine(memory_bytes=memory_bytes)
+    wanted = Wanted(supported=supported, dtype=dtype, machine=machine, weights=parsed.inner is None)
+    if source.namespace is Namespace.HUB:
         hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
-        found, folder = _from_hub(hub, parsed.name, requested, wanted, on_progress)
-        return _resolved(model_id, requested, found, folder, wanted)
-    if parsed.namespace is Namespace.DEMO:
-        folder = cache_dir / DEMO_FOLDER
-        demo_model.build(folder)
-        return _resolved(model_id, requested, _only_revision(requested, folder), folder, wanted)
-    folder = local_folder(model_dir, parsed.name)
-    before = signature(folder)
-    check_folder(folder, supported)
-    found = _only_revision(requested, folder)
-    return _resolved(model_id, requested, found, folder, wanted, signature=before)
+        place = _from_hub(hub, source.name, requested, wanted, on_progress)
+    elif source.namespace is Namespace.DEMO:
+        demo_model.build(cache_dir / DEMO_FOLDER)
+        place = _Place(folder=cache_dir / DEMO_FOLDER, revision=_only_revision(requested, cache_dir / DEMO_FOLDER))
+    else:
+        place = _from_folder(local_folder(model_dir, source.name), requested, wanted)
+    return _resolved(parsed, requested, place, wanted)
 
 
-def _from_hub(hub: Hub, name: str, requested: str, wanted: Wanted, on_progress: OnProgress) -> tuple[str, Path]:
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a model's files are, and which state of them."""
+
+    folder: Path
+    revision: str
+    signature: str | None = None
+
+
+def _from_hub(hub: Hub, name: str, requested: str, wanted: Wanted, on_progress: OnProgress) -> _Place:
     """The commit and the folder, without a request where the commit is named in full and here already."""
-    folder = downloaded_folder(hub.cache_dir, name, requested) if model_ids.is_commit_sha(requested) else None
+    is_named_in_full = model_ids.is_commit_sha(requested)
+    folder = downloaded_folder(hub.cache_dir, name, requested, weights=wanted.weights) if is_named_in_full else None
     if folder is not None:
-        return requested, folder
-    return fetch(hub, name, requested, wanted, on_progress=on_progress)
+        return _Place(folder=folder, revision=requested)
+    revision, folder = fetch(hub, name, requested, wanted, on_progress=on_progress)
+    return _Place(folder=folder, revision=revision)
+
+
+def _from_folder(folder: Path, requested: str, wanted: Wanted) -> _Place:
+    """A local model; its signature is taken before its contents are read, so that a later change is noticed."""
+    before = signature(folder)
+    if wanted.weights:
+        check_folder(folder, wanted.supported)
+    else:
+        check_plain_files(folder, wanted.supported)
+    return _Place(folder=folder, revision=_only_revision(requested, folder), signature=before)
 
 
 def _only_revision(requested: str, folder: Path) -> str:
@@ -104,24 +135,53 @@ def _only_revision(requested: str, folder: Path) -> str:
     return revision
 
 
-def _resolved(
-    model_id: str, requested: str, revision: str, folder: Path, wanted: Wanted, *, signature: str | None = None
-) -> ResolvedModel:
-    """What lies in `folder`, checked again as it is now. Raises ModelTooLarge too."""
-    inspected = check_folder(folder, wanted.supported)
-    found = preflight(inspected.config, inspected.tensors, dtype=wanted.dtype, machine=wanted.machine)
-    found.require_fit()
-    architecture = inspected.architecture
+def _resolved(model: ModelId, requested: str, place: _Place, wanted: Wanted) -> ResolvedModel:
+    """What lies in the place, checked again as it is now. Raises ModelTooLarge too."""
+    architecture = check_plain_files(place.folder, wanted.supported)
+    n_parameters, n_embedding_parameters = _parameters(place.folder, wanted)
     return ResolvedModel(
-        model_id=model_id,
+        model_id=str(model),
         requested_revision=requested,
-        revision=revision,
-        folder=folder,
+        revision=place.revision,
+        folder=place.folder,
         model_type=architecture.model_type,
         architecture=architecture.name,
-        parameters=found.n_parameters,
-        n_embedding_parameters=found.n_embedding_parameters,
+        parameters=n_parameters,
+        n_embedding_parameters=n_embedding_parameters,
         n_layers=architecture.n_layers,
         width=architecture.width,
-        signature=signature,
+        signature=place.signature,
+        seed=model.seed,
+    )
+
+
+def _parameters(folder: Path, wanted: Wanted) -> tuple[int, int] | tuple[None, None]:
+    """How many parameters there are, in all and in embeddings; unknown where weights are neither there nor needed."""
+    try:
+        inspected = check_folder(folder, wanted.supported)
+    except (NoSafetensors, ModelIncomplete):
+        if wanted.weights:
+            raise
+        return None, None
+    found = preflight(inspected.config, inspected.tensors, dtype=wanted.dtype, machine=wanted.machine)
+    found.require_fit()
+    return found.n_parameters, found.n_embedding_parameters
+
+
+def _imported(model: ModelId, requested: str, import_dir: Path | None) -> ResolvedModel:
+    """What was imported under this name, its file checked against the manifest."""
+    found = find_import(import_dir, model.name, requested)
+    found.require_checksum()
+    return ResolvedModel(
+        model_id=str(model),
+        requested_revision=requested,
+        revision=found.revision,
+        folder=found.folder,
+        model_type=Namespace.IMPORTED,
+        architecture=found.manifest.kind,
+        parameters=None,
+        n_embedding_parameters=None,
+        n_layers=found.manifest.n_layers,
+        width=found.manifest.width,
+        signature=None,
     )

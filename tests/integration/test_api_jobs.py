@@ -42,7 +42,7 @@ def a_score(benchmark: str, subject: str) -> science.Score:
     return science.Score(
         subject=subject,
         benchmark=benchmark,
-        benchmark_version=1,
+        benchmark_version=benchmark_named(benchmark).version,
         data_sha256=benchmark_named(benchmark).data_sha256(),
         synthetic=True,
         protocol="grouped",

@@ -346,6 +346,45 @@ def test_a_local_folder_has_a_revision_that_follows_its_contents(model: Path, ta
         take("local/upstream", first.revision, model_dir=model.parent)
 
 
+def test_an_untrained_twin_moves_no_weights_and_needs_none(hub: FakeHub, model: Path, take: Resolve) -> None:
+    (model / checks.SINGLE_WEIGHTS).rename(model / "pytorch_model.bin")
+    sha = hub.add("org/old", model)
+    twin = take("untrained/org/old@7")
+    assert (twin.model_id, twin.revision, twin.seed, twin.family) == ("untrained/org/old@7", sha, 7, "llama")
+    assert (twin.parameters, twin.n_layers, twin.width) == (None, 3, 32)
+    assert (twin.folder / "tokenizer.json").is_file()
+    assert hub.n_weights_served == 0
+    n_requests = hub.n_requests
+    assert take("untrained/org/old@8", sha).seed == 8
+    assert hub.n_requests == n_requests
+    with pytest.raises(NoSafetensors):
+        take("org/old")
+
+
+def test_the_trained_model_is_still_downloaded_after_its_twin(hub: FakeHub, model: Path, take: Resolve) -> None:
+    sha = hub.add("org/good", model)
+    assert take("untrained/org/good@0").parameters is None
+    assert take("org/good", sha).parameters == 47328
+    assert hub.n_weights_served == 1
+    assert take("untrained/org/good@0", sha).parameters == 47328
+
+
+def test_a_twin_passes_the_same_checks(hub: FakeHub, model: Path, take: Resolve) -> None:
+    edit(model, "config.json", auto_map={"AutoModelForCausalLM": "modeling_evil.Evil"})
+    hub.add("org/bad", model)
+    for model_id in ("untrained/org/bad@0", "untrained/local/upstream@0"):
+        with pytest.raises(RemoteCodeRefused):
+            take(model_id, model_dir=model.parent)
+
+
+def test_a_local_twin_has_revision_and_signature_of_its_folder(model: Path, take: Resolve) -> None:
+    trained = take("local/upstream", model_dir=model.parent)
+    twin = take("untrained/local/upstream@1", model_dir=model.parent)
+    assert (twin.revision, twin.signature, twin.parameters) == (trained.revision, trained.signature, 47328)
+    assert trained.seed is None
+    assert take("untrained/demo/tiny@1").revision == demo_model.REVISION
+
+
 def test_a_missing_local_folder_brings_a_suggestion(model: Path, take: Resolve) -> None:
     with pytest.raises(ModelNotFound) as caught:
         take("local/upstraem", model_dir=model.parent)

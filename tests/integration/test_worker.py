@@ -25,7 +25,7 @@ from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 
 TIMEOUT_S = 120
-BOTH_DEMOS = (("demo-fmri", 1), ("demo-reading", 1))
+BOTH_DEMOS = (("demo-fmri", 1), ("demo-reading", 2))
 
 
 @pytest.fixture

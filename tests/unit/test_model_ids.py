@@ -44,10 +44,52 @@ def test_what_the_hub_would_not_accept_is_malformed(model_id: str) -> None:
     assert caught.value.param == "model"
 
 
-@pytest.mark.parametrize("model_id", ["untrained/gpt2@0", "imported/glove"])
-def test_a_namespace_that_is_not_open_yet_says_so(model_id: str) -> None:
-    with pytest.raises(ModelIdMalformed, match="reserved"):
+@pytest.mark.parametrize(
+    ("model_id", "namespace", "name", "seed"),
+    [
+        ("untrained/gpt2@0", Namespace.HUB, "gpt2", 0),
+        ("untrained/org/name@2147483647", Namespace.HUB, "org/name", 2**31 - 1),
+        ("untrained/local/stories260K@3", Namespace.LOCAL, "stories260K", 3),
+        ("untrained/demo/tiny@10", Namespace.DEMO, "tiny", 10),
+    ],
+)
+def test_an_untrained_twin_names_its_model_and_its_seed(
+    model_id: str, namespace: Namespace, name: str, seed: int
+) -> None:
+    parsed = parse(model_id)
+    assert parsed.inner is not None
+    assert (parsed.namespace, parsed.seed, str(parsed)) == (Namespace.UNTRAINED, seed, model_id)
+    assert (parsed.inner.namespace, parsed.inner.name) == (namespace, name)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "words"),
+    [
+        ("untrained/gpt2", "names no seed"),
+        ("untrained/gpt2@", "names no seed"),
+        ("untrained/gpt2@-1", "names no seed"),
+        ("untrained/gpt2@01", "names no seed"),
+        ("untrained/gpt2@2147483648", "names no seed"),
+        ("untrained/gpt2@\u0661", "names no seed"),
+        ("untrained/@0", "cannot be the id"),
+        ("untrained/gpt2@1@0", "cannot be the id"),
+        ("untrained/untrained/gpt2@1@0", "cannot have an untrained twin"),
+        ("untrained/imported/glove@0", "cannot have an untrained twin"),
+        ("untrained/demo/huge@0", "no demonstration model"),
+        ("imported/", "name of imported responses"),
+        ("imported/a/b", "name of imported responses"),
+        ("imported/..", "name of imported responses"),
+        ("imported/.incoming", "name of imported responses"),
+    ],
+)
+def test_what_is_wrong_with_a_reserved_name_is_said(model_id: str, words: str) -> None:
+    with pytest.raises(ModelIdMalformed, match=words) as caught:
         parse(model_id)
+    assert caught.value.hint
+
+
+def test_what_was_imported_has_one_plain_name() -> None:
+    assert str(parse("imported/glove.840B")) == "imported/glove.840B"
 
 
 @given(prefixed)
@@ -57,6 +99,9 @@ def test_no_accepted_id_leaves_its_folder(model_id: str) -> None:
     except ModelIdMalformed:
         return
     assert str(parsed) == model_id
+    if parsed.inner is not None:
+        assert model_id == f"untrained/{parsed.inner}@{parsed.seed}"
+        parsed, model_id = parsed.inner, str(parsed.inner)
     assert not {"\\", "\0", "\n", ":", "%", "@"} & set(model_id)
     assert ".." not in model_id
     root = Path("/models")
