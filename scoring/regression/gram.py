@@ -20,11 +20,12 @@ CHUNK = 4096
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gram:
-    """K = X_c X_cᵀ of one layer over all stimuli, (n, n) float64, with X_c the features less their mean μ over all rows.
+    """K = X_c X_cᵀ of one layer, (n_stimuli, n_stimuli) float64; X_c is X less the mean μ of its rows.
 
     The shift by μ keeps digits and changes no fit, because each fit centres K again on its training rows. `row_sums`
     is X·1 and `row_projections` X·μ, both (n,), and `squared_mean` |μ|²: with them the inner products of X itself
-    follow. `distinct` (n,) gives rows with exactly equal features (equal sha256) the same label, which rounding hides in K.
+    follow. `distinct` (n,) labels rows; those with exactly equal features (equal sha256) share a label, which
+    rounding hides in K.
     """
 
     K: FloatArray

@@ -1,7 +1,7 @@
 """Ridge regression from a Gram matrix: functions on arrays, float64 throughout.
 
-Every fit starts from K = X Xᵀ over all rows of a part (`gram.Gram.part`). Centring on training rows happens on K itself, so a fit
-never sees the number of features, and centring on test rows cannot happen by accident.
+Every fit starts from K = X Xᵀ over all rows of a part (`gram.Gram.part`). Centring on training rows happens on K
+itself, so a fit never sees the number of features, and centring on test rows cannot happen by accident.
 """
 
 from __future__ import annotations
