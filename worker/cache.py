@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -25,6 +26,8 @@ from .entries import decode, encode, encode_activations
 SUFFIX = ".safetensors"
 ACTIVATIONS_SUFFIX = f".activations{SUFFIX}"
 TEMPORARY_SUFFIX = ".tmp"
+ABANDONED_S = 60
+"""Younger temporary files are left alone: their writers may not have come to lock them yet."""
 
 _NAME = re.compile(rf"[0-9a-f]{{64}}(\.activations)?{re.escape(SUFFIX)}")
 _log = logging.getLogger(__name__)
@@ -139,6 +142,8 @@ class ResponseCache:
 def _remove_if_abandoned(path: Path) -> None:
     """A lock that can be had is one whose holder is gone, also after kill -9."""
     with contextlib.suppress(OSError), open(path, "rb") as stream:
+        if time.time() - path.stat().st_mtime < ABANDONED_S:
+            return
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
 
