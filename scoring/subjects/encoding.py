@@ -1,15 +1,21 @@
-"""From text to tokens that know their stimulus, and from tokens to windows and batches. Pure: no model, no torch."""
+"""From text to tokens that know their stimulus. Pure: no model, no torch; everything is validated here."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import ContextTooShort, TextUnalignable
+from ..errors import TextUnalignable
 from ..types import IndexArray, Passage
+from .contexts import Context, sentence_starts
+
+_INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
+"""Categories of characters that a tokenizer's normaliser may drop: combining marks, format and control characters."""
 
 
 class Tokenizer(Protocol):
@@ -17,6 +23,7 @@ class Tokenizer(Protocol):
 
     bos_token_id: int | None
     eos_token_id: int | None
+    all_special_ids: Sequence[int]
 
     def __call__(
         self, text: str, *, add_special_tokens: bool, return_offsets_mapping: bool, verbose: bool
@@ -27,105 +34,103 @@ class Tokenizer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """A passage in tokens, without BOS.
+    """A text in tokens, without BOS or a template.
 
-    `ids` (n_tokens,); `stimulus_of_token` (n_tokens,) rises from 0 to n_stimuli − 1; `last_token` (n_stimuli,).
+    `ids` (n_tokens,); `stimulus_of_token` (n_tokens,) rises from 0 to n_stimuli − 1; `first_token` and `last_token`
+    (n_stimuli,); `rows` (n_stimuli,) as in Context; `sentence_starts` are the stimuli that begin a sentence.
     """
 
     ids: IndexArray
     stimulus_of_token: IndexArray
+    first_token: IndexArray
     last_token: IndexArray
+    rows: IndexArray
+    sentence_starts: tuple[int, ...]
+
+    @property
+    def asked(self) -> IndexArray:
+        """The stimuli that are answered for: positions in this text."""
+        return np.flatnonzero(self.rows >= 0)
+
+    @property
+    def first_asked_token(self) -> int:
+        """The first token of the first stimulus that is answered for."""
+        return int(self.first_token[self.asked[0]])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Window:
-    """Tokens [start, stop) of passage `passage` in one forward; those from `first_owned` on are answered for here."""
+def encode(tokenizer: Tokenizer, context: Context) -> Encoded:
+    """Tokens of a text, each given to the stimulus that holds its last character.
 
-    passage: int
-    start: int
-    stop: int
-    first_owned: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-
-def bos_id(tokenizer: Tokenizer) -> int | None:
-    """The token put once before every window: BOS where the model has one, else EOS, else none."""
-    return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-
-
-def encode(tokenizer: Tokenizer, passage: Passage) -> Encoded:
-    """Tokens of a passage, each given to the stimulus that holds its last character.
-
-    Raises TextUnalignable where a token straddles two stimuli, a stimulus has no token of its own, or the offsets
-    do not cover the text.
+    Text after the last stimulus is not read. Raises TextUnalignable where a token straddles two stimuli, a stimulus
+    has no token of its own, or the tokenizer's offsets do not cover the text, leave it or go back.
     """
-    encoding = tokenizer(passage.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    offsets = np.asarray(encoding["offset_mapping"], dtype=np.intp).reshape(-1, 2)
+    passage = context.passage
+    ids, offsets = _tokens(tokenizer, passage)
     ends = np.array([end for _, end in passage.spans])
     stimulus_of_token = np.searchsorted(ends, offsets[:, 1])
-    _require_cover(passage, offsets)
     _require_no_straddling(passage, offsets, stimulus_of_token)
+    read = stimulus_of_token < len(ends)
+    ids, stimulus_of_token = ids[read], stimulus_of_token[read]
     if (np.diff(stimulus_of_token) < 0).any():
         raise TextUnalignable(f"the tokens of {passage.name} do not come in the order of its text")
-    last_token = np.searchsorted(stimulus_of_token, np.arange(len(ends)), side="right") - 1
-    missing = np.flatnonzero(stimulus_of_token[last_token] != np.arange(len(ends)))
+    stimuli = np.arange(len(ends))
+    first_token = np.searchsorted(stimulus_of_token, stimuli)
+    last_token = np.searchsorted(stimulus_of_token, stimuli, side="right") - 1
+    missing = np.flatnonzero(last_token < first_token)
     if missing.size:
         start, end = passage.spans[missing[0]]
-        raise TextUnalignable(f"{passage.text[start:end]!r} in {passage.name} has no token of its own")
+        raise TextUnalignable(f"{_shown(passage.text[start:end])} in {passage.name} has no token of its own")
     return Encoded(
-        ids=np.asarray(encoding["input_ids"], dtype=np.intp),
+        ids=ids,
         stimulus_of_token=stimulus_of_token,
+        first_token=first_token,
         last_token=last_token,
+        rows=context.rows,
+        sentence_starts=tuple(sentence_starts(passage.texts)),
     )
 
 
-def windows(n_tokens: int, *, passage: int, capacity: int, stride: int) -> list[Window]:
-    """Rolling windows over a passage: every token is owned once, by the window that gives it the most past.
-
-    Windows start `stride` tokens apart and hold at most `capacity`; a token beyond the first window keeps at least
-    capacity − stride tokens of past. Raises ContextTooShort where capacity or stride leave no room.
-    """
-    if not 0 < stride < capacity:
-        raise ContextTooShort(f"a context of {capacity} tokens has no room for windows with stride {stride}")
-    found: list[Window] = []
-    owned = 0
-    while owned < n_tokens:
-        start = 0 if not found else found[-1].start + stride
-        stop = min(start + capacity, n_tokens)
-        found.append(Window(passage=passage, start=start, stop=stop, first_owned=owned))
-        owned = stop
-    return found
-
-
-def batches(planned: Sequence[Window], *, token_budget: int) -> list[list[Window]]:
-    """Windows sorted by length and cut so that rows × longest row stays within `token_budget` (at least one row)."""
-    result: list[list[Window]] = []
-    for window in sorted(planned, key=len, reverse=True):
-        if result and len(result[-1][0]) * (len(result[-1]) + 1) <= token_budget:
-            result[-1].append(window)
-        else:
-            result.append([window])
-    return result
+def _tokens(tokenizer: Tokenizer, passage: Passage) -> tuple[IndexArray, IndexArray]:
+    """Ids (n_tokens,) and character offsets (n_tokens, 2), without special tokens of no width."""
+    encoding = tokenizer(passage.text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    ids = np.asarray(encoding["input_ids"], dtype=np.intp)
+    offsets = np.asarray(encoding["offset_mapping"], dtype=np.intp).reshape(-1, 2)
+    added = (offsets[:, 0] == offsets[:, 1]) & np.isin(ids, np.asarray(tokenizer.all_special_ids, dtype=np.intp))
+    ids, offsets = ids[~added], offsets[~added]
+    if len(offsets) and (offsets.min() < 0 or offsets.max() > len(passage.text) or (np.diff(offsets) < 0).any()):
+        raise TextUnalignable(
+            f"the tokenizer's offsets leave the text of {passage.name} or end before they begin",
+            hint="its tokenizer.json is damaged or made for a slow tokenizer; save it again with a fast one",
+        )
+    _require_cover(passage, offsets)
+    return ids, offsets
 
 
 def _require_cover(passage: Passage, offsets: IndexArray) -> None:
-    """The tokenizer's self-test: every character that is no space lies in some token."""
+    """The tokenizer's self-test: every character that can be seen lies in some token."""
     depth = np.zeros(len(passage.text) + 1, dtype=np.intp)
     np.add.at(depth, offsets[:, 0], 1)
     np.add.at(depth, offsets[:, 1], -1)
-    covered = np.cumsum(depth)[:-1] > 0
-    for position in np.flatnonzero(~covered).tolist():
-        if not passage.text[position].isspace():
+    for position in np.flatnonzero(np.cumsum(depth)[:-1] <= 0).tolist():
+        character = passage.text[position]
+        if not character.isspace() and unicodedata.category(character) not in _INVISIBLE:
             around = passage.text[max(position - 10, 0) : position + 10]
             raise TextUnalignable(f"the tokenizer drops a character of {passage.name} near {around!r}")
 
 
 def _require_no_straddling(passage: Passage, offsets: IndexArray, stimulus_of_token: IndexArray) -> None:
-    starts = [start for start, _ in passage.spans]
-    for (start, end), stimulus in zip(offsets.tolist(), stimulus_of_token.tolist(), strict=True):
-        if stimulus < len(starts) and passage.text[start : min(end, starts[stimulus])].strip():
-            before, after = passage.texts[stimulus - 1 : stimulus + 1]
-            token = passage.text[start:end]
-            raise TextUnalignable(f"token {token!r} in {passage.name} straddles {before!r} and {after!r}")
+    """No token may hold visible text of two stimuli, or of a stimulus and of what stands before it."""
+    starts = np.array([*(start for start, _ in passage.spans), len(passage.text)])
+    suspects: NDArray[np.intp] = np.flatnonzero(offsets[:, 0] < starts[stimulus_of_token])
+    for token in suspects.tolist():
+        (start, end), stimulus = offsets[token].tolist(), int(stimulus_of_token[token])
+        if stimulus < len(passage.spans) and passage.text[start : min(end, int(starts[stimulus]))].strip():
+            before = passage.texts[stimulus - 1] if stimulus else passage.text[: int(starts[0])]
+            raise TextUnalignable(
+                f"token {passage.text[start:end]!r} in {passage.name} straddles"
+                f" {_shown(before)} and {_shown(passage.texts[stimulus])}"
+            )
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 64 else f"{text[:64]}…")

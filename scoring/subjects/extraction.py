@@ -1,217 +1,226 @@
-"""One forward per batch of windows: hooks keep the features that are needed, surprisals come in chunks."""
+"""One forward per batch of windows: hooks keep the features that are needed and nothing else.
+
+What belongs here: what every way of reading shares. What does not: which windows are read (`planning`), and how causal
+models (`causal`), encoders and encoder-decoders (`prefixes`) are called.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
-from ..types import FeatureArray, FloatArray, IndexArray
-from .encoding import Encoded, Window, batches
+from ..errors import OutOfMemory
+from ..types import FeatureArray, IndexArray
+from .encoding import Encoded
+from .framing import Frame
+from .options import Pooling
+from .planning import Window, batches
+from .surprisal import TokenBits
 
-SURPRISAL_CHUNK = 128
-"""Rows of logits that exist at one time: memory is chunk × vocabulary, whatever the text's length."""
+OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layers:
+    """The places in a stack of blocks whose states are features; `prefix` begins their names."""
+
+    blocks: nn.ModuleList
+    final_norm: nn.Module | None
+    prefix: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """`embed`, `block.0` …, and `final_norm` where there is one, in order of depth."""
+        blocks = (f"block.{index}" for index in range(len(self.blocks)))
+        names = ("embed", *blocks, *(("final_norm",) if self.final_norm is not None else ()))
+        return tuple(f"{self.prefix}{name}" for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """Features by layer, float32 (n_stimuli, n_features); bits by token, float64, passage after passage."""
+    """Features by layer, float32 (n_stimuli, n_features); bits by token, text after text; the budget that sufficed."""
 
-    layers: dict[str, FeatureArray]
-    token_bits: list[FloatArray]
+    layers: Mapping[str, FeatureArray] = field(default_factory=dict)
+    token_bits: Sequence[TokenBits] = ()
+    token_budget: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extractor:
-    """A causal model ready to read: `base` without its head, its blocks and final norm, and the head.
+class Reader(Protocol):
+    """A loaded model that reads encoded texts."""
 
-    `bos` is put before every window; `token_budget` bounds rows × longest row of a batch.
-    """
-
-    base: nn.Module
-    blocks: nn.ModuleList
-    final_norm: nn.Module
-    head: nn.Module
-    device: torch.device
-    bos: int | None
-    token_budget: int
-
-    @torch.inference_mode()
-    def run(
-        self,
-        passages: Sequence[Encoded],
-        planned: Sequence[Window],
-        *,
-        layers: bool,
-        surprisal: bool,
-        on_progress: Callable[[float], None],
+    def read(
+        self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress
     ) -> Extracted:
-        """Read every window once, and gather what was asked for from the same forward."""
-        offsets = np.cumsum([0, *(len(passage.last_token) for passage in passages)])
-        features: dict[str, FeatureArray] = {}
-        token_bits = [np.full(len(passage.ids), np.nan) for passage in passages]
-        todo = batches(planned, token_budget=self.token_budget)
-        n_tokens = sum(map(len, planned))
-        n_read = 0
-        for batch in todo:
-            gathered = _Gathered(*self._positions(passages, batch, offsets)) if layers else None
-            hidden = self._forward(passages, batch, gathered)
-            if gathered is not None:
-                gathered.write(features, n_stimuli=int(offsets[-1]))
-            if surprisal:
-                self._write_bits(passages, batch, hidden, token_bits)
-            n_read += sum(map(len, batch))
+        """Features and bits of every stimulus that is asked for."""
+        ...
+
+    def plan(self, texts: Sequence[Encoded]) -> list[Window]:
+        """The windows of a reading."""
+        ...
+
+
+def padded(texts: Sequence[Encoded], batch: Sequence[Window], frame: Frame) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids and mask of a batch, (rows, longest row), framed and right-padded; padding has the id 0 and is masked."""
+    longest = max(map(len, batch)) + len(frame)
+    ids = np.zeros((len(batch), longest), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, window in enumerate(batch):
+        framed = [*frame.head, *texts[window.text].ids[window.start : window.stop], *frame.tail]
+        ids[row, : len(framed)], mask[row, : len(framed)] = framed, 1
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def in_batches(
+    planned: Sequence[Window],
+    read: Callable[[list[Window]], None],
+    *,
+    token_budget: int,
+    on_progress: OnProgress,
+    length: Callable[[Window], int] = len,
+) -> int:
+    """Read every window, a batch at a time; the token budget that sufficed.
+
+    Where a batch does not fit into memory the budget is halved and what is left is cut anew; `read` writes its
+    results last, so that a batch that broke off leaves nothing. Raises OutOfMemory where a single row does not fit.
+    """
+    todo, budget = batches(planned, token_budget=token_budget, length=length), token_budget
+    n_tokens, n_read = sum(map(len, planned)), 0
+    while todo:
+        try:
+            read(todo[0])
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(todo[0]) == 1:
+                raise OutOfMemory(
+                    f"one text of {length(todo[0][0])} tokens does not fit into memory; the token budget of {token_budget}"
+                    f" was halved to {budget} on the way ({str(error)[:300]})",
+                    hint="take a worker with more memory, or dtype bfloat16",
+                ) from error
+            budget = min(budget, len(todo[0]) * length(todo[0][0])) // 2
+        else:
+            n_read += sum(map(len, todo.pop(0)))
             on_progress(n_read / n_tokens)
-        return Extracted(
-            layers={name: features[name] for name in self.layer_names} if layers else {}, token_bits=token_bits
-        )
+            continue
+        release_memory()  # after the handler: the error's traceback holds the tensors of the batch
+        rest = [window for batch in todo for window in batch]
+        todo = batches(rest, token_budget=budget, length=length)
+    return budget
 
-    @property
-    def layer_names(self) -> tuple[str, ...]:
-        """`embed`, `block.0` …, `final_norm`, in order of depth."""
-        return ("embed", *(f"block.{index}" for index in range(len(self.blocks))), "final_norm")
 
-    @property
-    def _n_before(self) -> int:
-        return 0 if self.bos is None else 1
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was refused: by the GPU's allocator, by that of the CPU, or by Python."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
-    def _forward(
-        self, passages: Sequence[Encoded], batch: Sequence[Window], gathered: _Gathered | None
-    ) -> torch.Tensor:
-        """Last hidden state, (rows, longest row, width), right-padded under an explicit mask."""
-        longest = max(map(len, batch)) + self._n_before
-        ids = torch.zeros((len(batch), longest), dtype=torch.long)
-        mask = torch.zeros_like(ids)
+
+def release_memory() -> None:
+    """Give back what nobody holds any more, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class FeatureTable:
+    """The features of all stimuli, filled batch by batch: (n_stimuli, n_features) by layer."""
+
+    def __init__(self, names: Sequence[str], *, n_stimuli: int) -> None:
+        self._names, self._n_stimuli = names, n_stimuli
+        self._sums: dict[str, FeatureArray] = {}
+        self._counts = np.zeros(n_stimuli, dtype=np.float32)
+
+    def add(self, gathered: Mapping[str, torch.Tensor], rows: IndexArray, counts: IndexArray) -> None:
+        """Add sums over tokens of the stimuli `rows`; `counts` says over how many."""
+        self._counts[rows] += counts.astype(np.float32)
+        for name, values in gathered.items():
+            if name not in self._sums:
+                self._sums[name] = np.zeros((self._n_stimuli, values.shape[1]), dtype=np.float32)
+            self._sums[name][rows] += values.cpu().numpy()
+
+    def means(self) -> dict[str, FeatureArray]:
+        """The features, in order of depth."""
+        if (self._counts == 1).all():
+            return {name: self._sums[name] for name in self._names}
+        return {name: self._sums[name] / self._counts[:, None] for name in self._names}
+
+
+class Taps:
+    """Hooks on every layer of one stack that keep, for one batch, sums over the tokens that stand for stimuli."""
+
+    def __init__(self, layers: Layers, device: torch.device) -> None:
+        self._layers, self._device = layers, device
+        self.gathered: dict[str, torch.Tensor] = {}
+        self.rows = self.counts = np.zeros(0, dtype=np.intp)
+        self._places = (torch.zeros(0), torch.zeros(0), torch.zeros(0))
+
+    def aim(self, texts: Sequence[Encoded], batch: Sequence[Window], *, n_before: int, pooling: Pooling) -> None:
+        """Choose the positions to keep: those of owned stimuli's tokens behind `n_before` ids of a frame."""
+        rows, columns, stimuli = [], [], []
         for row, window in enumerate(batch):
-            tokens = passages[window.passage].ids[window.start : window.stop]
-            if self.bos is not None:
-                ids[row, 0] = self.bos
-            stop = self._n_before + len(tokens)
-            ids[row, self._n_before : stop] = torch.from_numpy(tokens)
-            mask[row, :stop] = 1
-        with self._hooks(gathered):
-            output = self.base(input_ids=ids.to(self.device), attention_mask=mask.to(self.device), use_cache=False)
-        return _first(output[0])
+            text = texts[window.text]
+            owned = text.stimulus_of_token[window.first_owned : window.stop]
+            for stimulus in range(int(owned[0]), int(owned[-1]) + 1):
+                if text.rows[stimulus] < 0:
+                    continue
+                first = max(int(text.first_token[stimulus]), window.first_owned)
+                stop = min(int(text.last_token[stimulus]) + 1, window.stop)
+                if pooling is Pooling.LAST:
+                    first = max(first, int(text.last_token[stimulus]))
+                rows += [row] * (stop - first)
+                columns += list(range(first - window.start + n_before, stop - window.start + n_before))
+                stimuli += [int(text.rows[stimulus])] * (stop - first)
+        self.rows, local = np.unique(np.array(stimuli, dtype=np.intp), return_inverse=True)
+        self.counts = np.bincount(local, minlength=len(self.rows))
+        places = (np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp), local.astype(np.intp))
+        self._places = tuple(torch.from_numpy(array).to(self._device) for array in places)  # type: ignore[assignment]
+        self.gathered = {}
 
     @contextmanager
-    def _hooks(self, gathered: _Gathered | None) -> Iterator[None]:
-        """Hooks on every layer while the block runs; they are gone afterwards, after an error too."""
-        if gathered is None:
-            yield
-            return
-        handles = [self.blocks[0].register_forward_pre_hook(gathered.entering("embed"), with_kwargs=True)]
-        for index, block in enumerate(self.blocks):
-            handles.append(block.register_forward_hook(gathered.leaving(f"block.{index}")))
-        handles.append(self.final_norm.register_forward_hook(gathered.leaving("final_norm")))
+    def attached(self) -> Iterator[None]:
+        """The hooks are there while the block runs, and gone afterwards, after an error too."""
+        layers, names = self._layers, self._layers.names
+        handles = [layers.blocks[0].register_forward_pre_hook(self._entering(names[0]), with_kwargs=True)]
+        for name, block in zip(names[1:], layers.blocks, strict=False):
+            handles.append(block.register_forward_hook(self._leaving(name)))
+        if layers.final_norm is not None:
+            handles.append(layers.final_norm.register_forward_hook(self._leaving(names[-1])))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _positions(
-        self, passages: Sequence[Encoded], batch: Sequence[Window], offsets: IndexArray
-    ) -> tuple[torch.Tensor, torch.Tensor, IndexArray]:
-        """Where last tokens of owned stimuli stand in the batch (rows, columns), and their row among all stimuli."""
-        rows, columns, stimuli = [], [], []
-        for row, window in enumerate(batch):
-            last = passages[window.passage].last_token
-            owned = np.flatnonzero((last >= window.first_owned) & (last < window.stop))
-            rows.append(np.full(len(owned), row))
-            columns.append(last[owned] - window.start + self._n_before)
-            stimuli.append(owned + offsets[window.passage])
-        index = [torch.from_numpy(np.concatenate(parts)).to(self.device) for parts in (rows, columns)]
-        return index[0], index[1], np.concatenate(stimuli)
-
-    def _write_bits(
-        self,
-        passages: Sequence[Encoded],
-        batch: Sequence[Window],
-        hidden: torch.Tensor,
-        token_bits: Sequence[FloatArray],
-    ) -> None:
-        """Surprisal of every owned token that has a predecessor in its window, in bits."""
-        for row, window in enumerate(batch):
-            first = window.first_owned
-            if self.bos is None and first == window.start:
-                first += 1
-            if first == window.stop:
-                continue
-            before = slice(first - window.start + self._n_before - 1, window.stop - window.start + self._n_before - 1)
-            targets = torch.from_numpy(passages[window.passage].ids[first : window.stop]).to(self.device)
-            token_bits[window.passage][first : window.stop] = surprisal_bits(self.head, hidden[row, before], targets)
-
-
-@torch.inference_mode()
-def surprisal_bits(
-    head: nn.Module, hidden: torch.Tensor, targets: torch.Tensor, *, chunk: int = SURPRISAL_CHUNK
-) -> FloatArray:
-    """−log2 p(target | past) for each row: hidden (n, width), targets (n,) → (n,) float64.
-
-    The head runs on `chunk` rows at a time and its logits are float32 before the logsumexp: in bfloat16 the
-    normalisation alone is wrong by hundredths of a bit.
-    """
-    bits = []
-    for rows, wanted in zip(torch.split(hidden, chunk), torch.split(targets, chunk), strict=True):
-        logits = head(rows).float()
-        chosen = logits.gather(1, wanted[:, None])[:, 0]
-        bits.append((torch.logsumexp(logits, dim=1) - chosen).double().cpu())
-    return np.asarray(torch.cat(bits).numpy() / math.log(2))
-
-
-class SoftcappedHead(nn.Module):
-    """A head whose logits are capped softly, c · tanh(logits / c), in float32."""
-
-    def __init__(self, head: nn.Module, cap: float) -> None:
-        super().__init__()
-        self._head, self._cap = head, cap
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Logits of hidden states: (n, width) → (n, vocabulary)."""
-        logits: torch.Tensor = self._head(hidden).float()
-        return self._cap * torch.tanh(logits / self._cap)
-
-
-class _Gathered:
-    """The features of one batch at the positions asked for, filled by hooks."""
-
-    def __init__(self, rows: torch.Tensor, columns: torch.Tensor, stimuli: IndexArray) -> None:
-        self._rows, self._columns, self._stimuli = rows, columns, stimuli
-        self._features: dict[str, FeatureArray] = {}
-
-    def leaving(self, name: str) -> Callable[[nn.Module, object, object], None]:
-        """A forward hook that keeps a module's output."""
-
+    def _leaving(self, name: str) -> Callable[[nn.Module, object, object], None]:
         def keep(_module: nn.Module, _inputs: object, output: object) -> None:
-            self._keep(name, _first(output))
+            self._keep(name, hidden_of(output))
 
         return keep
 
-    def entering(self, name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], dict[str, torch.Tensor]], None]:
-        """A forward pre-hook that keeps a module's input."""
-
+    def _entering(self, name: str) -> Callable[[nn.Module, tuple[torch.Tensor, ...], dict[str, torch.Tensor]], None]:
         def keep(_module: nn.Module, inputs: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
             self._keep(name, inputs[0] if inputs else named["hidden_states"])
 
         return keep
 
-    def write(self, features: dict[str, FeatureArray], *, n_stimuli: int) -> None:
-        """Put this batch's rows into the arrays of all stimuli."""
-        for name, values in self._features.items():
-            if name not in features:
-                features[name] = np.full((n_stimuli, values.shape[1]), np.nan, dtype=np.float32)
-            features[name][self._stimuli] = values
-
     def _keep(self, name: str, hidden: torch.Tensor) -> None:
-        self._features[name] = hidden[self._rows, self._columns].float().cpu().numpy()
+        rows, columns, local = (place.to(hidden.device) for place in self._places)
+        kept = hidden[rows, columns].float()
+        if len(kept) == len(self.rows):
+            self.gathered[name] = kept[torch.argsort(local)]
+            return
+        sums = torch.zeros((len(self.rows), kept.shape[1]), dtype=torch.float32, device=hidden.device)
+        self.gathered[name] = sums.index_add_(0, local, kept)
 
 
-def _first(output: object) -> torch.Tensor:
+def hidden_of(output: object) -> torch.Tensor:
     """A layer's hidden state: transformers 5 returns the tensor, older ones a tuple that begins with it."""
     hidden = output[0] if isinstance(output, tuple) else output
     assert isinstance(hidden, torch.Tensor)

@@ -32,7 +32,7 @@ class PromptFormat(StrEnum):
     PLAIN = "plain"
     """Nothing but BOS."""
     CHAT = "chat"
-    """The model's own chat template, with the text as what the assistant says."""
+    """The model's own chat template, with the text as what a user says."""
 
 
 class SurprisalMethod(StrEnum):

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ...errors import ArchitectureUnsupported
 from ...registry import Shelf, load, names
 
 
+class Layout(StrEnum):
+    """What a model's tokens see, which decides how it is read."""
+
+    DECODER = "decoder-only"
+    """Only earlier tokens: one pass over a text answers for all of its stimuli."""
+    ENCODER = "encoder-only"
+    """All tokens: each stimulus is read with the text before it, and there are no probabilities of next words."""
+    ENCODER_DECODER = "encoder-decoder"
+    """A text in the encoder, and earlier tokens in the decoder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Where the list of blocks and the last normalisation, if there is one, stand inside a base model."""
+
+    blocks: str
+    final_norm: str | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A kind of decoder-only model.
+    """A kind of model: the values of `model_type` in config.json that share a layout, and where their layers are.
 
-    `model_types` are the values of `model_type` in config.json that share this layout; `blocks` and `final_norm`
-    are the places of the list of blocks and of the last normalisation inside the base model.
+    `stacks` has one Stack, or those of encoder and decoder. For encoders, `masked_head` names the submodules that
+    lead one after another from a hidden state to the logits of a masked token, and `n_reserved_positions` counts
+    positions of the table that no token stands at.
     """
 
     name: str
     model_types: tuple[str, ...]
-    blocks: str
-    final_norm: str
+    stacks: tuple[Stack, ...]
+    layout: Layout = Layout.DECODER
+    masked_head: tuple[str, ...] = ()
+    n_reserved_positions: int = 0
 
 
 def families() -> tuple[Family, ...]:

@@ -1,0 +1,87 @@
+"""Models that do not see the future: one forward per window answers for all of its stimuli, activations and bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from .encoding import Encoded
+from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
+from .framing import Frame
+from .options import Pooling
+from .planning import TOKEN_BUDGET, Window, rolling
+from .surprisal import Readout, TokenBits
+
+
+@dataclass(frozen=True, kw_only=True)
+class CausalReader:
+    """A causal model ready to read: `base` without its head, its layers, and the way from states to surprisals.
+
+    Windows hold at most `limit` ids, the frame included, and start `stride` tokens apart.
+    """
+
+    base: nn.Module
+    layers: Layers
+    readout: Readout
+    frame: Frame
+    device: torch.device
+    limit: int
+    pooling: Pooling = Pooling.LAST
+    token_budget: int = TOKEN_BUDGET
+
+    @property
+    def stride(self) -> int:
+        """Half of what fits beside the frame."""
+        return (self.limit - len(self.frame) + 1) // 2
+
+    def plan(self, texts: Sequence[Encoded]) -> list[Window]:
+        """Rolling windows over every text."""
+        return rolling(texts, capacity=self.limit - len(self.frame), stride=self.stride)
+
+    @torch.inference_mode()
+    def read(
+        self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress
+    ) -> Extracted:
+        """Read every window once, and gather what was asked for from the same forward."""
+        table = FeatureTable(self.layers.names, n_stimuli=n_stimuli)
+        token_bits = [TokenBits.unknown(len(text.ids)) for text in texts]
+        taps = Taps(self.layers, self.device)
+
+        def read(batch: list[Window]) -> None:
+            if layers:
+                taps.aim(texts, batch, n_before=len(self.frame.head), pooling=self.pooling)
+                with taps.attached():
+                    hidden = self._forward(texts, batch)
+            else:
+                hidden = self._forward(texts, batch)
+            if surprisal:
+                self._fill(texts, batch, hidden, token_bits)
+            if layers:
+                table.add(taps.gathered, taps.rows, taps.counts)
+
+        budget = in_batches(self.plan(texts), read, token_budget=self.token_budget, on_progress=on_progress)
+        return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
+
+    def _forward(self, texts: Sequence[Encoded], batch: Sequence[Window]) -> torch.Tensor:
+        """Last hidden state, (rows, longest row, width)."""
+        ids, mask = (tensor.to(self.device) for tensor in padded(texts, batch, self.frame))
+        return hidden_of(self.base(input_ids=ids, attention_mask=mask, use_cache=False)[0])
+
+    def _fill(
+        self, texts: Sequence[Encoded], batch: Sequence[Window], hidden: torch.Tensor, token_bits: Sequence[TokenBits]
+    ) -> None:
+        """Bits of every owned token that has something before it in its window."""
+        n_before = len(self.frame.head)
+        for row, window in enumerate(batch):
+            first = window.first_owned
+            if n_before == 0 and first == window.start:
+                first += 1
+            if first == window.stop:
+                continue
+            place = first - window.start + n_before - 1
+            states = hidden[row, place : window.stop - window.start + n_before]
+            ids = texts[window.text].ids[first : window.stop]
+            self.readout.fill(token_bits[window.text], states, ids, first=first, past=first - window.start)

@@ -1,0 +1,115 @@
+"""Encoders see the future: each stimulus is read with the text before it and nothing after it, in batches.
+
+The special tokens around a text are read and never stand for a stimulus. Their probabilities of masked tokens are a
+measure of its own, given only where it was chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import OptionUnknown
+from .encoding import Encoded
+from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
+from .framing import Frame
+from .options import Pooling
+from .planning import TOKEN_BUDGET, Window, prefixes, windows
+from .surprisal import Readout, TokenBits
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderReader:
+    """An encoder ready to read; `masked` computes pseudo-log-likelihoods where they were chosen."""
+
+    base: nn.Module
+    layers: Layers
+    frame: Frame
+    device: torch.device
+    limit: int
+    masked: MaskedReadout | None = None
+    pooling: Pooling = Pooling.LAST
+    token_budget: int = TOKEN_BUDGET
+
+    def plan(self, texts: Sequence[Encoded]) -> list[Window]:
+        """One prefix for each stimulus that is asked for."""
+        return prefixes(texts, capacity=self.limit - len(self.frame))
+
+    @torch.inference_mode()
+    def read(
+        self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress
+    ) -> Extracted:
+        """Features from growing prefixes; bits, where asked for, from masked tokens. Raises OptionUnknown."""
+        if surprisal and self.masked is None:
+            raise OptionUnknown(
+                "an encoder sees the future and gives no surprisals",
+                hint="score it on brain benchmarks, or choose the option surprisal: pseudo-log-likelihood",
+                param="options.surprisal",
+            )
+        table, taps = FeatureTable(self.layers.names, n_stimuli=n_stimuli), Taps(self.layers, self.device)
+
+        def read(batch: list[Window]) -> None:
+            taps.aim(texts, batch, n_before=len(self.frame.head), pooling=self.pooling)
+            ids, mask = (tensor.to(self.device) for tensor in padded(texts, batch, self.frame))
+            with taps.attached():
+                self.base(input_ids=ids, attention_mask=mask)
+            table.add(taps.gathered, taps.rows, taps.counts)
+
+        budget = self.token_budget
+        if layers:
+            budget = in_batches(self.plan(texts), read, token_budget=budget, on_progress=on_progress)
+        token_bits = [TokenBits.unknown(len(text.ids)) for text in texts]
+        if surprisal and self.masked is not None:
+            budget = self._read_masked(self.masked, texts, token_bits, on_progress)
+        return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
+
+    def _read_masked(
+        self, masked: MaskedReadout, texts: Sequence[Encoded], token_bits: Sequence[TokenBits], on_progress: OnProgress
+    ) -> int:
+        capacity = self.limit - len(self.frame)
+        planned = masked_rows(texts, capacity=capacity)
+
+        def read(batch: list[Window]) -> None:
+            ids, mask = padded(texts, batch, self.frame)
+            places = np.array([window.first_owned - window.start + len(self.frame.head) for window in batch])
+            for row, window in enumerate(batch):
+                text = texts[window.text]
+                last = int(text.last_token[text.stimulus_of_token[window.first_owned]])
+                stop = min(last + 1, window.stop) - window.start + len(self.frame.head)
+                ids[row, places[row] : stop] = masked.mask_id
+            hidden = hidden_of(self.base(input_ids=ids.to(self.device), attention_mask=mask.to(self.device))[0])
+            states = hidden[torch.arange(len(batch), device=hidden.device), torch.from_numpy(places).to(hidden.device)]
+            targets = np.array([texts[window.text].ids[window.first_owned] for window in batch])
+            bits, _ = masked.readout.bits(states, torch.from_numpy(targets).to(hidden.device))
+            for window, found in zip(batch, bits, strict=True):
+                token_bits[window.text].token[window.first_owned] = found
+                token_bits[window.text].past[window.first_owned] = window.first_owned - window.start
+
+        return in_batches(planned, read, token_budget=self.token_budget, on_progress=on_progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedReadout:
+    """How an encoder predicts a masked token."""
+
+    readout: Readout
+    mask_id: int
+
+
+def masked_rows(texts: Sequence[Encoded], *, capacity: int) -> list[Window]:
+    """One row for each token that is scored: `first_owned` is the token, the window what stands on both its sides."""
+    found = []
+    for index, text in enumerate(texts):
+        stride = max(1, capacity // 2)
+        for window in windows(
+            len(text.ids), text=index, capacity=capacity, stride=stride, first_asked=text.first_asked_token
+        ):
+            found += [
+                Window(text=index, start=window.start, stop=window.stop, first_owned=token)
+                for token in range(window.first_owned, window.stop)
+            ]
+    return found

@@ -1,0 +1,116 @@
+"""Surprisals from hidden states, in chunks of rows; and from tokens to words by two rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..responses import SurprisalKind, Surprisals
+from ..types import FloatArray, IndexArray
+from .encoding import Encoded
+from .vocabulary import BoundarySet
+
+SURPRISAL_CHUNK = 128
+"""Rows of logits that exist at one time: memory is chunk × vocabulary, whatever the text's length."""
+
+Head = Callable[[torch.Tensor], torch.Tensor]
+"""From hidden states (n, width) to logits (n, vocabulary)."""
+
+NO_TARGET = 0
+"""Stands where a row has no next token; its bits are not used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenBits:
+    """By token of one text, all (n_tokens,) float64, NaN where unknown.
+
+    `token`: −log2 p(token | past). `before` and `after`: −log2 of the probability that a boundary comes at the place
+    before the token, and after it. `past` counts the text's tokens that were read before it.
+    """
+
+    token: FloatArray
+    before: FloatArray
+    after: FloatArray
+    past: FloatArray
+
+    @classmethod
+    def unknown(cls, n_tokens: int) -> TokenBits:
+        """Arrays to be filled."""
+        return cls(**{name: np.full(n_tokens, np.nan) for name in ("token", "before", "after", "past")})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readout:
+    """How hidden states become surprisals: the head, and the ids of the boundary set on the head's device."""
+
+    head: Head
+    boundary: torch.Tensor | None
+    chunk: int = field(default=SURPRISAL_CHUNK)
+
+    @torch.inference_mode()
+    def bits(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[FloatArray, FloatArray]:
+        """For each row −log2 p(target) and −log2 p(boundary): hidden (n, width), targets (n,) → two (n,) float64.
+
+        Logits are float32 before the logsumexp: in bfloat16 the normalisation alone is wrong by hundredths of a bit.
+        """
+        token, boundary = [], []
+        for rows, wanted in zip(torch.split(hidden, self.chunk), torch.split(targets, self.chunk), strict=True):
+            logits = self.head(rows).float()
+            wanted = wanted.to(logits.device)
+            total = torch.logsumexp(logits, dim=1).double()
+            token.append((total - logits.gather(1, wanted[:, None])[:, 0].double()).cpu())
+            if self.boundary is not None:
+                boundary.append((total - torch.logsumexp(logits[:, self.boundary.to(logits.device)], dim=1).double()).cpu())
+        found = torch.cat(token).numpy() / math.log(2)
+        of_boundary = torch.cat(boundary).numpy() / math.log(2) if boundary else np.full(len(found), np.nan)
+        return found, of_boundary
+
+    def fill(self, known: TokenBits, hidden: torch.Tensor, ids: IndexArray, *, first: int, past: int) -> None:
+        """Write the bits of a run of tokens read in one window.
+
+        `hidden` holds the states at the place before token `first`, at that token, … and at the run's last token;
+        `ids` are the run's tokens. `past` counts the text's tokens before `first` in the window.
+        """
+        targets = torch.from_numpy(np.append(ids, NO_TARGET)).to(hidden.device)
+        token, boundary = self.bits(hidden, targets)
+        run = slice(first, first + len(ids))
+        known.token[run], known.before[run], known.after[run] = token[:-1], boundary[:-1], boundary[1:]
+        known.past[run] = past + np.arange(len(ids))
+
+
+def word_surprisals(
+    texts: Sequence[Encoded],
+    known: Sequence[TokenBits],
+    boundary: BoundarySet,
+    *,
+    n_stimuli: int,
+    kind: SurprisalKind,
+) -> Surprisals:
+    """Bits of each stimulus that was asked for, by both rules.
+
+    `sum`: Σ −log2 p over its tokens. `boundary`: the same − log2 B(after) + log2 B(before), the last term only where
+    its first token is in the boundary set: then the boundary before it is part of its own tokens' probability.
+    """
+    sums, corrected = np.full(n_stimuli, np.nan), np.full(n_stimuli, np.nan)
+    n_tokens, past = np.zeros(n_stimuli, dtype=np.intp), np.zeros(n_stimuli, dtype=np.intp)
+    for text, bits in zip(texts, known, strict=True):
+        asked, rows = text.asked, text.rows[text.asked]
+        first, last = text.first_token[asked], text.last_token[asked]
+        whole = np.bincount(text.stimulus_of_token, weights=bits.token)[asked]
+        sums[rows], n_tokens[rows] = whole, last - first + 1
+        past[rows] = np.nan_to_num(bits.past[first], nan=0).astype(np.intp)
+        if boundary.ids is not None:
+            opens = np.isin(text.ids[first], boundary.ids)
+            corrected[rows] = whole + bits.after[last] - np.where(opens, bits.before[first], 0.0)
+    return Surprisals(
+        sum_bits=sums,
+        boundary_bits=None if boundary.ids is None else corrected,
+        boundary_reason=boundary.reason,
+        n_tokens=n_tokens,
+        context_tokens=past,
+        kind=kind,
+    )
