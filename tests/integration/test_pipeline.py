@@ -1,4 +1,4 @@
-"""What the scoring process does with an order: when a model is loaded, what is known already, whose failure is whose."""
+"""What the scoring process does with an order: when a model is loaded, what is known, whose failure is whose."""
 
 import json
 import os

@@ -13,7 +13,7 @@ import pytest
 
 from scoring import SCORING_VERSION
 from scoring.subjects import demo_model
-from storage import jobs, models, runs, scores, workers
+from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
 from storage.jobs import NewJob
@@ -139,6 +139,39 @@ def test_force_makes_a_new_score_that_supersedes_the_old(database, start):
         old, new = scores.get(session, first), scores.get(session, second)
     assert old.superseded_by == second
     assert new.score.raw == old.score.raw
+
+
+def test_known_responses_serve_other_jobs_until_one_is_forced(database, start, settings):
+    """An entry that is written again is another file; one that is only read stays the file that it is."""
+    start()
+    first = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:]))
+    (entry,) = settings.response_cache.iterdir()
+    written = entry.stat().st_ino
+    second = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:], options={"dtype": "float32"}))
+    assert [path.stat().st_ino for path in settings.response_cache.iterdir()] == [written]
+    third = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:], force=True))
+    assert [path.name for path in settings.response_cache.iterdir()] == [entry.name]
+    assert entry.stat().st_ino != written
+    with database.read() as session:
+        found = [scores.get(session, job.runs[0].score_id) for job in (first, second, third)]
+    assert len({score.id for score in found}) == 3
+    assert found[0].score == found[1].score == found[2].score
+
+
+def test_options_reach_the_model_and_the_identity_of_its_score(database, start, settings):
+    start()
+    chosen = {"context": "sentence", "pooling": "mean"}
+    default = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1]))
+    other = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1], options=chosen))
+    with database.read() as session:
+        plain, changed = (scores.get(session, job.runs[0].score_id) for job in (default, other))
+        board = leaderboard.query(session, protocol="grouped", include_synthetic=True)
+    assert (changed.options, changed.default_options) == (chosen, False)
+    assert {name: changed.score.conditions[name] for name in chosen} == chosen
+    assert plain.score.conditions["pooling"] == "last"
+    assert changed.score.raw != plain.score.raw
+    assert [row.cells["demo-fmri"].score_id for row in board.rows] == [plain.id]
+    assert len([*settings.response_cache.iterdir()]) == 2
 
 
 def test_missing_data_fails_its_own_run_and_no_other(database, start):
