@@ -69,8 +69,7 @@ def predict_recording(
 ) -> Outcome:
     """Fit every layer to every part under nested group folds, and choose layers on training rows alone.
 
-    `layers` maps names in order of depth to features (n_stimuli, n_features) or their Gram matrix. Raises
-    NumericalFailure where no layer varies.
+    `layers`, in order of depth: features (n_stimuli, n_features) or Gram. Raises NumericalFailure where none varies.
     """
     parts = _fit_parts(layers, recording, groups, n_folds, on_progress)
     scores = tuple(
