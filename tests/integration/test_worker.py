@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from scoring import SCORING_VERSION
+from scoring.benchmarks.base import benchmark_named
 from scoring.subjects import demo_model
 from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
@@ -25,7 +26,7 @@ from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 
 TIMEOUT_S = 120
-BOTH_DEMOS = (("demo-fmri", 1), ("demo-reading", 1))
+BOTH_DEMOS = tuple((name, benchmark_named(name).version) for name in ("demo-fmri", "demo-reading"))
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_a_job_becomes_scores_and_every_step_an_event(database, start):
         model = models.get(session, "demo/tiny")
     assert found["demo-fmri"].score.raw > 0.3
     assert found["demo-fmri"].score.layers[0].name == "embed"
-    assert found["demo-reading"].score.word_probability == "sum"
+    assert found["demo-reading"].score.word_probability == "boundary"
     assert found["demo-fmri"].revision == model.revision == job.runs[0].revision
     assert (model.family, model.n_layers) == ("llama", 3)
     assert {"resolve", "load"} <= set(stages)
