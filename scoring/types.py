@@ -34,7 +34,7 @@ class Passage:
     def __post_init__(self) -> None:
         if not self.spans:
             raise DataMalformed(f"passage {self.name!r} has no stimuli")
-        if any(start >= end for start, end in self.spans):
+        if any(not self.text[start:end].strip() for start, end in self.spans):
             raise DataMalformed(f"passage {self.name!r} has an empty stimulus")
         if any(end > start for (_, end), (start, _) in pairwise(self.spans)) or self.spans[-1][1] > len(self.text):
             raise DataMalformed(f"passage {self.name!r} has stimuli that overlap or leave its text")

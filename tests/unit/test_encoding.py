@@ -8,8 +8,11 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from scoring.errors import ContextTooShort, DataMalformed, TextUnalignable
-from scoring.subjects.encoding import Window, batches, bos_id, encode, windows
-from scoring.types import Passage
+from scoring.subjects.contexts import contexts
+from scoring.subjects.encoding import encode as encode_context
+from scoring.subjects.framing import bos_id
+from scoring.subjects.planning import Window, batches, windows
+from scoring.types import Passage, Stimuli
 
 TEXT = ["It", "wasn't", "(only)", "café-au-lait,", "“naïve”", "…", "3.5%", "日本語", "well-known;", "end."]
 
@@ -55,6 +58,13 @@ def llama2_style():
 
 def metaspace():
     return pieces(None, pre_tokenizers.Metaspace())
+
+
+def encode(tokenizer, passage):
+    n = len(passage.spans)
+    stimuli = Stimuli(ids=tuple(map(str, range(n))), passages=(passage,), groups=("g",) * n)
+    (context,) = contexts(stimuli, "story")
+    return encode_context(tokenizer, context)
 
 
 TOKENIZERS = {
@@ -117,27 +127,27 @@ def test_bos_comes_first_then_eos_then_none():
 @given(st.integers(1, 400), st.integers(2, 60), st.data())
 def test_windows_own_every_token_once_and_keep_enough_past(n_tokens, capacity, data):
     stride = data.draw(st.integers(1, capacity - 1))
-    planned = windows(n_tokens, passage=3, capacity=capacity, stride=stride)
+    planned = windows(n_tokens, text=3, capacity=capacity, stride=stride)
     owned = [token for window in planned for token in range(window.first_owned, window.stop)]
     assert owned == list(range(n_tokens))
-    assert all(len(window) <= capacity and window.passage == 3 for window in planned)
+    assert all(len(window) <= capacity and window.text == 3 for window in planned)
     assert all(window.first_owned - window.start >= capacity - stride for window in planned[1:])
 
 
 def test_a_text_that_fits_is_one_window():
-    assert windows(50, passage=0, capacity=50, stride=25) == [Window(passage=0, start=0, stop=50, first_owned=0)]
+    assert windows(50, text=0, capacity=50, stride=25) == [Window(text=0, start=0, stop=50, first_owned=0)]
 
 
 def test_a_context_without_room_is_refused():
     with pytest.raises(ContextTooShort):
-        windows(10, passage=0, capacity=1, stride=1)
+        windows(10, text=0, capacity=1, stride=1)
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=40), st.integers(1, 300))
 def test_batches_hold_every_window_within_the_padded_budget(lengths, budget):
-    planned = [Window(passage=index, start=0, stop=n, first_owned=0) for index, n in enumerate(lengths)]
+    planned = [Window(text=index, start=0, stop=n, first_owned=0) for index, n in enumerate(lengths)]
     made = batches(planned, token_budget=budget)
-    assert sorted(window.passage for batch in made for window in batch) == list(range(len(lengths)))
+    assert sorted(window.text for batch in made for window in batch) == list(range(len(lengths)))
     assert all(len(batch) == 1 or len(batch) * max(map(len, batch)) <= budget for batch in made)
 
 

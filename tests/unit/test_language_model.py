@@ -8,10 +8,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scoring.errors import ArchitectureUnsupported, ModelIncomplete
-from scoring.subjects import language_model
-from scoring.subjects.extraction import surprisal_bits
-from scoring.subjects.language_model import LanguageModel, context_limit, default_dtype
+from scoring.subjects.families.base import family_of
+from scoring.subjects.language_model import LanguageModel
+from scoring.subjects.loading import default_dtype
+from scoring.subjects.readers import context_limit
+from scoring.subjects.surprisal import Readout
 from scoring.types import Passage, Stimuli
+from tests import tokenizers_made
 from tests.models import write_model
 
 SENTENCES = [
@@ -82,14 +85,14 @@ def test_batched_equals_single(model):
         rows = slice(row, row + len(sentences))
         for name, features in alone.layers.items():
             np.testing.assert_allclose(together.layers[name][rows], features, atol=1e-5)
-        np.testing.assert_allclose(together.surprisal_bits[rows], alone.surprisal_bits, atol=1e-5)
+        np.testing.assert_allclose(together.surprisals.sum_bits[rows], alone.surprisals.sum_bits, atol=1e-5)
         row += len(sentences)
 
 
 def test_activations_and_surprisals_come_out_of_the_same_pass(model):
     both = model.respond(stimuli_of(SENTENCES), layers=True, surprisal=True)
     only = model.respond(stimuli_of(SENTENCES), layers=False, surprisal=True)
-    np.testing.assert_array_equal(both.surprisal_bits, only.surprisal_bits)
+    np.testing.assert_array_equal(both.surprisals.sum_bits, only.surprisals.sum_bits)
     assert only.layers == {}
 
 
@@ -98,10 +101,10 @@ def test_surprisal_is_the_sum_over_a_words_tokens_of_float64_log_softmax(model, 
     answers = model.respond(stimuli_of([words]), layers=False, surprisal=True)
     _, logits, ids = hidden_states(plain, " ".join(words))
     bits = -torch.log_softmax(logits, dim=-1)[torch.arange(len(ids) - 1), torch.tensor(ids[1:])].numpy() / math.log(2)
-    assert answers.surprisal_bits.sum() == pytest.approx(bits.sum(), abs=1e-4)
+    assert answers.surprisals.sum_bits.sum() == pytest.approx(bits.sum(), abs=1e-4)
     first = len(plain[1](words[0], add_special_tokens=False)["input_ids"])
-    assert answers.surprisal_bits[0] == pytest.approx(bits[:first].sum(), abs=1e-5)
-    assert answers.n_tokens.sum() == len(bits)
+    assert answers.surprisals.sum_bits[0] == pytest.approx(bits[:first].sum(), abs=1e-5)
+    assert answers.surprisals.n_tokens.sum() == len(bits)
 
 
 def test_surprisal_equals_reading_token_by_token_with_a_cache(model, plain):
@@ -116,17 +119,20 @@ def test_surprisal_equals_reading_token_by_token_with_a_cache(model, plain):
             total -= torch.log_softmax(output.logits[0, -1].double(), dim=-1)[target].item() / math.log(2)
             token = target
     answers = model.respond(stimuli_of([words]), layers=False, surprisal=True)
-    assert answers.surprisal_bits.sum() == pytest.approx(total, abs=1e-4)
+    assert answers.surprisals.sum_bits.sum() == pytest.approx(total, abs=1e-4)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 128, 1000])
 def test_chunked_surprisal_equals_float64_log_softmax(chunk):
     torch.manual_seed(0)
     head = torch.nn.Linear(16, 3000, bias=False)
+    ends = torch.arange(0, 3000, 7)
     hidden, targets = 3 * torch.randn(200, 16), torch.randint(0, 3000, (200,))
-    exact = torch.log_softmax((hidden.double() @ head.weight.double().T), dim=1)[torch.arange(200), targets]
-    bits = surprisal_bits(head, hidden, targets, chunk=chunk)
-    np.testing.assert_allclose(bits, -exact.detach().numpy() / math.log(2), atol=1e-5)
+    exact = torch.log_softmax((hidden.double() @ head.weight.double().T), dim=1)
+    bits, of_boundary = Readout(head=head, boundary=ends, chunk=chunk).bits(hidden, targets)
+    np.testing.assert_allclose(bits, -exact[torch.arange(200), targets].detach().numpy() / math.log(2), atol=1e-5)
+    summed = exact[:, ends].logsumexp(dim=1)
+    np.testing.assert_allclose(of_boundary, -summed.detach().numpy() / math.log(2), atol=1e-5)
 
 
 LONG = ("The fox wanted to cross the river before the rain came. " * 8).split()
@@ -135,7 +141,7 @@ LONG = ("The fox wanted to cross the river before the rain came. " * 8).split()
 def test_long_texts_are_read_in_windows_that_score_every_word(model):
     answers = model.respond(stimuli_of([LONG]), layers=True, surprisal=True)
     assert answers.conditions["n_windows"] > 1
-    assert np.isfinite(answers.surprisal_bits).all()
+    assert np.isfinite(answers.surprisals.sum_bits).all()
     assert answers.conditions["window_stride"] == 32
 
 
@@ -154,27 +160,27 @@ def test_rolling_windows_give_what_each_window_gives_alone(model, plain):
     np.testing.assert_allclose(answers.layers["block.1"][-1], states[2][0, -1].numpy(), atol=1e-5)
 
 
-def test_without_bos_the_first_word_has_no_probability(model, monkeypatch, folder):
-    monkeypatch.setattr(language_model, "bos_id", lambda tokenizer: None)
-    without = LanguageModel.from_folder(folder, identifier="tiny")
+def test_without_bos_the_first_word_has_no_probability(plain, folder):
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    without = LanguageModel(network, tokenizers_made.byte_level(bos=None, eos=None), identifier="tiny")
     answers = without.respond(stimuli_of([["a", "river", "ran"]]), layers=False, surprisal=True)
-    assert np.isnan(answers.surprisal_bits[0])
-    assert np.isfinite(answers.surprisal_bits[1:]).all()
+    assert np.isnan(answers.surprisals.sum_bits[0])
+    assert np.isfinite(answers.surprisals.sum_bits[1:]).all()
     assert answers.conditions["bos_token_id"] is None
 
 
 def test_hooks_are_gone_after_an_error(model, monkeypatch):
-    extractor = model._extractor
+    layers = model._open.reader.layers
 
     def fail(_module, _inputs, _output):
         raise RuntimeError("halfway")
 
-    handle = extractor.blocks[1].register_forward_hook(fail)
+    handle = layers.blocks[1].register_forward_hook(fail)
     with pytest.raises(RuntimeError, match="halfway"):
         model.respond(stimuli_of([["A sentence."]]), layers=True, surprisal=False)
     handle.remove()
-    assert all(not block._forward_hooks and not block._forward_pre_hooks for block in extractor.blocks)
-    assert not extractor.final_norm._forward_hooks
+    assert all(not block._forward_hooks and not block._forward_pre_hooks for block in layers.blocks)
+    assert not layers.final_norm._forward_hooks
 
 
 def test_an_untrained_twin_is_the_same_under_its_seed_and_another_under_another(folder):
@@ -199,11 +205,11 @@ def test_dtype_is_explicit_and_recorded(folder):
 
 def test_the_context_limit_is_the_lesser_of_config_and_a_believable_tokenizer_limit(plain):
     network, tokenizer = plain
-    assert context_limit(network.config, tokenizer) == 64
+    assert context_limit(network.config, tokenizer, family_of("llama")) == 64
     tokenizer.model_max_length = 20
-    assert context_limit(network.config, tokenizer) == 20
+    assert context_limit(network.config, tokenizer, family_of("llama")) == 20
     tokenizer.model_max_length = int(1e30)
-    assert context_limit(network.config, tokenizer) == 64
+    assert context_limit(network.config, tokenizer, family_of("llama")) == 64
 
 
 def test_missing_tensors_are_refused(tmp_path):
@@ -253,6 +259,6 @@ def test_a_variant_without_the_known_layers_is_refused(tmp_path):
 
 
 def test_an_unknown_type_is_refused_before_its_weights_are_read(tmp_path):
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ArchitectureUnsupported, match="'bert' is not supported"):
-        LanguageModel.from_folder(tmp_path, identifier="bert")
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
+    with pytest.raises(ArchitectureUnsupported, match="'mamba' is not supported"):
+        LanguageModel.from_folder(tmp_path, identifier="mamba")
