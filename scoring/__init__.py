@@ -5,3 +5,6 @@
 
 SCORING_VERSION = "1"
 """Rises if and only if some score changes; part of every run's identity."""
+
+EXTRACTION_VERSION = "1"
+"""Rises whenever a subject would answer the same stimuli otherwise; part of the key under which answers are kept."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .benchmarks.base import Benchmark, Kind, benchmark_named
+from .benchmarks.base import Benchmark, benchmark_named
 from .datasets.base import Experiment
 from .datasets.download import DataStore
 from .metrics.linear_predictivity import predict_recording
@@ -37,8 +37,8 @@ def read(
     """Let the subject read the stimuli and answer what the benchmark asks of it."""
     return subject.respond(
         experiment.stimuli,
-        layers=benchmark.kind is Kind.BRAIN,
-        surprisal=benchmark.kind is Kind.READING,
+        layers=benchmark.asks_layers,
+        surprisal=benchmark.asks_surprisal,
         on_progress=on_progress,
     )
 

@@ -6,12 +6,13 @@ What belongs here: the answer's shapes. What does not: how a model comes to it (
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
 
 from .errors import NumericalFailure
+from .regression.gram import Gram, gram_bytes
 from .types import FeatureArray, FloatArray, IndexArray
 
 Conditions = Mapping[str, str | int | float | bool | None]
@@ -63,20 +64,28 @@ class Surprisals:
 class Responses:
     """What a subject answers to stimuli.
 
-    `layers` maps a layer's name, in order of depth, to float32 (n_stimuli, n_features). `conditions` says how they
-    were obtained.
+    `layers` maps a layer's name, in order of depth, to float32 (n_stimuli, n_features) or to the Gram matrix of these
+    features. `conditions` says how they were obtained.
     """
 
-    layers: Mapping[str, FeatureArray] = field(default_factory=dict)
+    layers: Mapping[str, FeatureArray | Gram] = field(default_factory=dict)
     surprisals: Surprisals | None = None
     conditions: Conditions = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        n_rows = {len(features) for features in self.layers.values()}
+        n_rows = {len(layer) for layer in self.layers.values()}
         if self.surprisals is not None:
             n_rows.add(len(self.surprisals))
         if len(n_rows) > 1:
             raise NumericalFailure(f"responses have different numbers of stimuli: {sorted(n_rows)}")
-        for name, features in self.layers.items():
-            if not np.isfinite(features).all():
+        for name, layer in self.layers.items():
+            if not isinstance(layer, Gram) and not np.isfinite(layer).all():
                 raise NumericalFailure(f"features of layer {name} are not all finite")
+
+    def reduced(self) -> Responses:
+        """The same with each layer as its features or their Gram matrix, whichever takes fewer bytes; scores agree."""
+        return replace(self, layers={name: _smaller(layer) for name, layer in self.layers.items()})
+
+
+def _smaller(layer: FeatureArray | Gram) -> FeatureArray | Gram:
+    return layer if isinstance(layer, Gram) or layer.nbytes <= gram_bytes(len(layer)) else Gram.of(layer)

@@ -128,7 +128,10 @@ class Attempt:
             options=self._claim.options,
             data_cache=store.cache,
             data_mirror=store.mirror,
-            runs=tuple(RunOrder(id=run.id, benchmark=run.benchmark, protocol=run.protocol) for run in open_runs),
+            response_cache=self._settings.response_cache,
+            cache_bytes=self._settings.cache_bytes,
+            keep_activations=self._settings.keep_activations,
+            runs=tuple(map(_run_order, open_runs)),
         )
         ending = self._attend(
             "worker.pipeline",
@@ -164,7 +167,9 @@ class Attempt:
         try:
             while (lines := child.read(timeout_s=TICK_S / 4)) is not None:
                 for line in lines:
-                    if line.ended and line.run is not None:
+                    if line.warning is not None:
+                        _log.warning("scoring %s: %s", self._claim.model_id, line.warning)
+                    elif line.ended and line.run is not None:
                         on_ended(line.run)
                     else:
                         latest[line.run] = line
@@ -211,6 +216,10 @@ def _new_model(model: ResolvedModel) -> NewModel:
         width=model.width,
         signature=model.signature,
     )
+
+
+def _run_order(run: Run) -> RunOrder:
+    return RunOrder(id=run.id, benchmark=run.benchmark, protocol=run.protocol, force=run.force)
 
 
 def _work(run: Run, model: ResolvedModel) -> Work:

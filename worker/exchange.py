@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -89,13 +89,17 @@ class Failure(Message):
 
 
 class Progress(Message):
-    """A line on the pipe. `run` None means every run of the claim; `ended` says that a run's answer is written."""
+    """A line on the pipe. `run` None means every run of the claim; `ended` says that a run's answer is written.
+
+    A line with a `warning` is for the worker's log and says nothing about how far a run is.
+    """
 
     stage: Stage
     fraction: float
     detail: str | None = None
     run: str | None = None
     ended: bool = False
+    warning: str | None = None
 
     @property
     def overall(self) -> float:
@@ -105,11 +109,12 @@ class Progress(Message):
 
 
 class RunOrder(Message):
-    """One run to be computed."""
+    """One run to be computed; with `force` the model reads again even where its responses are known."""
 
     id: str
     benchmark: str
     protocol: str
+    force: bool = False
 
 
 class FetchOrder(Message):
@@ -141,9 +146,12 @@ class ScoringOrder(Message):
     model: ResolvedModel
     device: str
     dtype: str
-    options: dict[str, str]
+    options: dict[str, Any]
     data_cache: Path
     data_mirror: Path | None
+    response_cache: Path
+    cache_bytes: int
+    keep_activations: bool
     runs: tuple[RunOrder, ...]
 
 

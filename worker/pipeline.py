@@ -1,4 +1,4 @@
-"""The scoring process: without token, network or database. Load the model once, read everything, free it, fit.
+"""The scoring process: without token, network or database. Read with the model what is not known, free it, fit.
 
 Run as `python -m worker.pipeline FOLDER`; reads the order from the folder and leaves one answer per run there.
 """
@@ -10,17 +10,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scoring.benchmarks.base import benchmark_named
+from scoring.benchmarks.base import Benchmark, benchmark_named
 from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.subjects.base import Subject
-from scoring.subjects.opening import open_subject
 from scoring.types import Score
 
+from .cache import ResponseCache
 from .child import end_with_supervisor, say
+from .entries import response_key
 from .exchange import (
     ORDER_FILE,
     Failure,
@@ -46,37 +47,102 @@ def main(folder: Path) -> None:
 
 def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
-    say(
-        Progress(
-            stage=Stage.LOAD, fraction=0.0, detail=f"loading {order.model.model_id} in {order.dtype} on {order.device}"
-        )
-    )
-    try:
-        model = open_subject(order.model, device=order.device, dtype=order.dtype, options=order.options)
-    except Exception as error:  # the boundary of the process: everything becomes an answer
-        yield from ((run, RunAnswer(failure=Failure.of(error))) for run in order.runs)
-        return
-    store = DataStore(cache=order.data_cache, mirror=order.data_mirror, offline=True)
+    reader = _Reader(order)
     readings: list[Reading] = []
     for run in order.runs:
         try:
-            readings.append(_read(model, run, store))
-        except Exception as error:
+            readings.append(reader.read(run))
+        except _NotOpened as error:
+            yield run, RunAnswer(failure=error.failure)
+        except Exception as error:  # the boundary of the process: everything becomes an answer
             yield run, RunAnswer(failure=Failure.of(error))
-    del model
+    del reader
     gc.collect()
-    for reading in readings:
+    while readings:
+        reading = readings.pop(0)
         try:
             yield reading[0], RunAnswer(score=_compare(reading, subject=order.model.model_id))
         except Exception as error:
             yield reading[0], RunAnswer(failure=Failure.of(error))
 
 
-def _read(model: Subject, run: RunOrder, store: DataStore) -> Reading:
-    benchmark = benchmark_named(run.benchmark)
-    experiment = benchmark.experiment(store)
-    report = _reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")
-    return run, experiment, read(model, benchmark, experiment, on_progress=report)
+class _NotOpened(Exception):
+    """The model cannot be opened, which was found out once and holds for every run that needs it."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.detail)
+        self.failure = failure
+
+
+class _Reader:
+    """Gives the responses that runs ask for: known ones where there are any, else the model reads.
+
+    The model is opened when it is first needed. Runs that ask the same of it share one reading.
+    """
+
+    def __init__(self, order: ScoringOrder) -> None:
+        self._order = order
+        self._store = DataStore(cache=order.data_cache, mirror=order.data_mirror, offline=True)
+        self._cache = ResponseCache(
+            order.response_cache,
+            limit_bytes=order.cache_bytes,
+            keep_activations=order.keep_activations,
+            warn=lambda text: say(Progress(stage=Stage.EXTRACT, fraction=0.0, warning=text)),
+        )
+        self._known: dict[str, Responses] = {}
+        self._computed: set[str] = set()
+        self._model: Subject | None = None
+        self._failure: Failure | None = None
+
+    def read(self, run: RunOrder) -> Reading:
+        """What the run is about, and the responses to it. Raises whatever stands in the way."""
+        order, benchmark = self._order, benchmark_named(run.benchmark)
+        experiment = benchmark.experiment(self._store)
+        key = response_key(
+            experiment.stimuli,
+            model=order.model,
+            device=order.device,
+            dtype=order.dtype,
+            options=order.options,
+            layers=benchmark.asks_layers,
+            surprisal=benchmark.asks_surprisal,
+        )
+        responses = self._find(key, force=run.force)
+        if responses is None:
+            responses = self._cache.keep(key, self._compute(run, benchmark, experiment), experiment.stimuli)
+            self._computed.add(key)
+        else:
+            _reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
+        self._known[key] = responses
+        return run, experiment, responses
+
+    def _find(self, key: str, *, force: bool) -> Responses | None:
+        """Known responses; with `force` only those that this process computed itself."""
+        if key in self._computed or not force:
+            return self._known.get(key) or self._cache.find(key)
+        return None
+
+    def _compute(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> Responses:
+        model = self._open()
+        report = _reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")
+        return read(model, benchmark, experiment, on_progress=report)
+
+    def _open(self) -> Subject:
+        """The model, loaded at most once; torch comes with it, which known responses do not need."""
+        if self._failure is not None:
+            raise _NotOpened(self._failure)
+        if self._model is None:
+            order = self._order
+            detail = f"loading {order.model.model_id} in {order.dtype} on {order.device}"
+            say(Progress(stage=Stage.LOAD, fraction=0.0, detail=detail))
+            try:
+                from scoring.subjects.opening import open_subject
+
+                self._model = open_subject(order.model, device=order.device, dtype=order.dtype, options=order.options)
+            except Exception as error:  # kept without its traceback, which would keep the weights in memory
+                self._failure = Failure.of(error)
+                raise _NotOpened(self._failure) from None
+        return self._model
 
 
 def _compare(reading: Reading, *, subject: str) -> Score:

@@ -25,10 +25,24 @@ class WorkerSettings(QueueSettings):
     max_attempts: int = Field(default=3, ge=1, description="Attempts after which a run fails for good.")
     run_timeout_s: float = Field(default=6 * 3600, gt=0, description="Seconds that one fetch or one scoring may take.")
 
+    cache_bytes: int = Field(
+        default=20 * 1024**3,
+        ge=0,
+        description="Bytes of responses kept in the data folder; the least recently used go first, 0 keeps none.",
+    )
+    keep_activations: bool = Field(
+        default=False, description="Keep the activations of every layer too, as float32 files beside the responses."
+    )
+
     @property
     def model_cache(self) -> Path:
         """Where downloaded models lie."""
         return self.home / "models"
+
+    @property
+    def response_cache(self) -> Path:
+        """Where responses of models are kept."""
+        return self.home / "responses"
 
     @property
     def work_folder(self) -> Path:

@@ -21,6 +21,12 @@ def score(
     protocol: str = PROTOCOL,
     revision: str = typer.Option(None, "--revision", help="Branch, tag or commit of the model."),
     dtype: str = typer.Option(None, "--dtype", help="Number format that the model runs in."),
+    context: str = typer.Option(
+        None, "--context", help="What is read before a stimulus: story, sentence, window:N, concat."
+    ),
+    pooling: str = typer.Option(None, "--pooling", help="Which tokens stand for a stimulus: last, mean."),
+    prompt_format: str = typer.Option(None, "--prompt-format", help="What is put around a text: plain, chat."),
+    surprisal: str = typer.Option(None, "--surprisal", help="Where surprisals come from: auto, pseudo-log-likelihood."),
     force: bool = typer.Option(False, "--force", help="Compute again, even where the score is known."),
     wait: bool = typer.Option(True, "--wait/--no-wait", help="Wait for the scores."),
     as_json: bool = JSON,
@@ -28,18 +34,19 @@ def score(
 ) -> None:
     """Score a model on benchmarks."""
     with Client(server) as client:
-        options = {"dtype": dtype} if dtype else None
-        job = client.submit(
-            model, [*benchmarks, *(more or [])], protocol, revision=revision, options=options, force=force
+        options = _given(
+            dtype=dtype, context=context, pooling=pooling, prompt_format=prompt_format, surprisal=surprisal
         )
+        named = [*benchmarks, *(more or [])]
+        job = client.submit(model, named, protocol, revision=revision, options=options, force=force)
         if not wait:
-            typer.echo(json.dumps(job.model_dump(mode="json"), indent=2) if as_json else job.id)
+            typer.echo(_as_text(job.model_dump(mode="json")) if as_json else job.id)
             return
         job = _watch(client, job)
         scores = [client.score(run.score) for run in job.runs if run.score is not None]
         if as_json:
             found = {"job": job.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
-            typer.echo(json.dumps(found, indent=2))
+            typer.echo(_as_text(found))
         else:
             show_scores(client, scores)
     show_failed_runs(job)
@@ -52,6 +59,15 @@ def show_scores(client: Client, scores: list[Score]) -> None:
     if scores:
         synthetic = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
         results_console().print(score_table(scores, synthetic=synthetic))
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    """The options that were given; the server knows the defaults of the others, and which values there are."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _as_text(document: object) -> str:
+    return json.dumps(document, indent=2)
 
 
 def _watch(client: Client, job: Job) -> Job:

@@ -42,6 +42,16 @@ class Benchmark:
     data_sha256: Callable[[], str]
     experiment: Callable[[DataStore], Experiment]
 
+    @property
+    def asks_layers(self) -> bool:
+        """Whether a subject has to give the features of its layers."""
+        return self.kind is Kind.BRAIN
+
+    @property
+    def asks_surprisal(self) -> bool:
+        """Whether a subject has to give surprisals."""
+        return self.kind is Kind.READING
+
     def require(self, protocol: Protocol) -> None:
         """Raises ProtocolUnsupported where the benchmark is not defined under the protocol."""
         if protocol.name not in self.protocols:

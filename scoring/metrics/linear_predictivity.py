@@ -10,12 +10,13 @@ import numpy as np
 
 from ..errors import NumericalFailure
 from ..regression.folds import grouped_folds
-from ..regression.ridge import gram
+from ..regression.gram import Gram, as_gram
 from ..regression.selection import NestedFit, nested_ridge
 from ..types import (
     Counts,
     FeatureArray,
     FloatArray,
+    IndexArray,
     LayerChoice,
     LayerPart,
     LayerScore,
@@ -58,7 +59,7 @@ class _Part:
 
 
 def predict_recording(
-    layers: Mapping[str, FeatureArray],
+    layers: Mapping[str, FeatureArray | Gram],
     recording: Recording,
     groups: Sequence[str],
     *,
@@ -68,7 +69,7 @@ def predict_recording(
 ) -> Outcome:
     """Fit every layer to every part under nested group folds, and choose layers on training rows alone.
 
-    `layers` maps names in order of depth to (n_stimuli, n_features). Raises NumericalFailure where no layer varies.
+    `layers`, in order of depth: features (n_stimuli, n_features) or Gram. Raises NumericalFailure where none varies.
     """
     parts = _fit_parts(layers, recording, groups, n_folds, on_progress)
     scores = tuple(
@@ -114,11 +115,6 @@ def pooled(r: FloatArray, participants: Sequence[str]) -> float:
     return float(np.mean(medians))
 
 
-def is_constant(features: FeatureArray) -> bool:
-    """Whether every feature is the same number in every row, so that nothing can be fitted."""
-    return bool((features.max(axis=0) == features.min(axis=0)).all())
-
-
 def _optimistic(curve: Sequence[LayerScore]) -> Optimistic:
     """The best point of the curve. Raises NumericalFailure where every layer is undefined in some part."""
     points = [(point.raw, point.name) for point in curve if point.raw is not None]
@@ -129,7 +125,7 @@ def _optimistic(curve: Sequence[LayerScore]) -> Optimistic:
 
 
 def _fit_parts(
-    layers: Mapping[str, FeatureArray],
+    layers: Mapping[str, FeatureArray | Gram],
     recording: Recording,
     groups: Sequence[str],
     n_folds: int,
@@ -143,28 +139,40 @@ def _fit_parts(
         n_done += 1
         on_progress(n_done / n_steps)
 
-    parts = []
-    for name, rows in recording.parts.items():
-        folds = grouped_folds([groups[row] for row in rows], n_folds)
-        fits = {
-            layer: None
-            if is_constant(features[rows])
-            else nested_ridge(gram(features[rows]), recording.values[rows], folds, on_fold=step)
-            for layer, features in layers.items()
-        }
-        if not any(fits.values()):
-            raise NumericalFailure(f"no layer has features that vary over the stimuli of part {name}")
-        parts.append(
-            _Part(
-                name=name,
-                n_folds=n_folds,
-                n_stimuli=len(rows),
-                n_features={layer: features.shape[1] for layer, features in layers.items()},
-                fits=fits,
-                participants=recording.participants,
-            )
+    folds = {part: grouped_folds([groups[row] for row in rows], n_folds) for part, rows in recording.parts.items()}
+    fits: dict[str, dict[str, NestedFit | None]] = {part: {} for part in recording.parts}
+    n_features = {}
+    for layer, values in layers.items():
+        gram = as_gram(values)
+        n_features[layer] = gram.n_features
+        for part, rows in recording.parts.items():
+            fits[part][layer] = _fit(gram, recording, rows, folds[part], step)
+    return [
+        _Part(
+            name=part,
+            n_folds=n_folds,
+            n_stimuli=len(rows),
+            n_features=n_features,
+            fits=_require_any(fits[part], part),
+            participants=recording.participants,
         )
-    return parts
+        for part, rows in recording.parts.items()
+    ]
+
+
+def _fit(
+    gram: Gram, recording: Recording, rows: IndexArray, folds: Sequence[IndexArray], on_fold: Callable[[], None]
+) -> NestedFit | None:
+    """One layer on one part; None where the layer does not vary over the part's rows."""
+    if gram.is_constant(rows):
+        return None
+    return nested_ridge(gram.part(rows), recording.values[rows], folds, on_fold=on_fold)
+
+
+def _require_any(fits: Mapping[str, NestedFit | None], part: str) -> Mapping[str, NestedFit | None]:
+    if not any(fits.values()):
+        raise NumericalFailure(f"no layer has features that vary over the stimuli of part {part}")
+    return fits
 
 
 def _layer_score(name: str, index: int, n_layers: int, parts: Sequence[_Part]) -> LayerScore:

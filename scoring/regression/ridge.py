@@ -1,7 +1,7 @@
 """Ridge regression from a Gram matrix: functions on arrays, float64 throughout.
 
-Every fit starts from K = X Xᵀ over all rows of a part. Centring on training rows happens on K itself, so a fit
-never sees the number of features, and centring on test rows cannot happen by accident.
+Every fit starts from K = X Xᵀ over all rows of a part (`gram.Gram.part`). Centring on training rows happens on K
+itself, so a fit never sees the number of features, and centring on test rows cannot happen by accident.
 """
 
 from __future__ import annotations
@@ -11,21 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.linalg
 
-from ..types import FeatureArray, FloatArray, IndexArray
-
-
-def gram(X: FeatureArray, *, chunk: int = 4096) -> FloatArray:
-    """K = X_c X_cᵀ, (n, n) float64, with X_c the features less their mean over all rows.
-
-    The shift keeps digits and changes no fit: each fit centres again on its training rows. Features are taken
-    `chunk` columns at a time, so that no float64 copy of X is made.
-    """
-    K = np.zeros((len(X), len(X)))
-    for start in range(0, X.shape[1], chunk):
-        block = X[:, start : start + chunk].astype(np.float64)
-        block -= block.mean(axis=0)
-        K += block @ block.T
-    return K
+from ..types import FloatArray, IndexArray
 
 
 def penalty_grid(K: FloatArray, *, low: float = -4, high: float = 5, n_penalties: int = 20) -> FloatArray:

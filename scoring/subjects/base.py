@@ -25,5 +25,8 @@ class Subject(Protocol):
         surprisal: bool,
         on_progress: Callable[[float], None] = lambda _: None,
     ) -> Responses:
-        """Read the stimuli in their contexts and give features by layer, surprisals, or both."""
+        """Read the stimuli in their contexts and give features by layer, surprisals, or both.
+
+        What is answered depends on texts, spans and ids alone: answers are kept and given again for other groups.
+        """
         ...

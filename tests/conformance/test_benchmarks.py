@@ -8,7 +8,8 @@ from scoring.datasets.manifest import datasets
 from scoring.evaluate import score
 from scoring.protocols import PROTOCOLS
 from scoring.registry import Shelf, names
-from scoring.types import Recording, Responses
+from scoring.responses import Responses, SurprisalKind, Surprisals
+from scoring.types import Recording
 
 NAMES = names(Shelf.BENCHMARKS)
 
@@ -24,19 +25,31 @@ DATA = {
 }
 
 
+def surprisals(bits, *, rule):
+    """Bits by one rule and nothing useful by the other; without the boundary rule where only sums are asked."""
+    useless = np.random.default_rng(5).gamma(2, 2, len(bits))
+    return Surprisals(
+        sum_bits=bits if rule == "sum" else useless,
+        boundary_bits=None if rule == "sum" else bits,
+        boundary_reason="no token marks the start of a word" if rule == "sum" else None,
+        n_tokens=np.ones(len(bits), dtype=np.intp),
+        context_tokens=np.zeros(len(bits), dtype=np.intp),
+        kind=SurprisalKind.CAUSAL,
+    )
+
+
 class Copy:
     """A subject that has seen the answers."""
 
     identifier = "copy"
 
-    def __init__(self, measured):
-        self._measured = measured
+    def __init__(self, measured, *, rule):
+        self._measured, self._rule = measured, rule
 
     def respond(self, stimuli, *, layers, surprisal, on_progress=lambda _: None):
         if isinstance(self._measured, Recording):
             return Responses(layers={"copy": self._measured.values.astype(np.float32)})
-        bits = np.nan_to_num(self._measured.realigned)
-        return Responses(surprisal_bits=bits, n_tokens=np.ones(len(stimuli), dtype=np.intp))
+        return Responses(surprisals=surprisals(np.nan_to_num(self._measured.realigned), rule=self._rule))
 
 
 class Noise:
@@ -44,27 +57,43 @@ class Noise:
 
     identifier = "noise"
 
+    def __init__(self, *, rule):
+        self._rule = rule
+
     def respond(self, stimuli, *, layers, surprisal, on_progress=lambda _: None):
         rng = np.random.default_rng(0)
+        features = rng.standard_normal((len(stimuli), 16)).astype(np.float32)
         return Responses(
-            layers={"noise": rng.standard_normal((len(stimuli), 16)).astype(np.float32)} if layers else {},
-            surprisal_bits=rng.gamma(2, 2, len(stimuli)),
-            n_tokens=np.ones(len(stimuli), dtype=np.intp),
+            layers={"noise": features} if layers else {},
+            surprisals=surprisals(rng.gamma(2, 2, len(stimuli)), rule=self._rule) if surprisal else None,
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_noise_scores_near_zero(name, data_store):
+RULES = pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        (name, rule)
+        for name in NAMES
+        for rule in (["boundary", "sum"] if benchmark_named(name).kind is Kind.READING else ["boundary"])
+    ],
+)
+"""Reading is scored by both rules for words' probabilities; brains know no such rule."""
+
+
+@RULES
+def test_noise_scores_near_zero(name, rule, data_store):
     store = data_store(name)
     bound = 4 / np.sqrt(len(benchmark_named(name).experiment(store).stimuli))
-    assert abs(score(Noise(), name, data=store).raw) < bound
+    assert abs(score(Noise(rule=rule), name, data=store).raw) < bound
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_copy_of_the_data_scores_near_one(name, data_store):
+@RULES
+def test_a_copy_of_the_data_scores_near_one(name, rule, data_store):
     store = data_store(name)
-    copy = score(Copy(benchmark_named(name).experiment(store).measured), name, data=store)
-    assert copy.raw > 0.95
+    copy = Copy(benchmark_named(name).experiment(store).measured, rule=rule)
+    found = score(copy, name, data=store)
+    assert found.raw > 0.95
+    assert found.word_probability in (rule, None)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,6 +70,9 @@ def beat(database: Database) -> None:
         workers.beat(session, worker_id="w1", host="here", pid=1, device="cpu")
 
 
+DEFAULTS = {"dtype": "auto", "context": "story", "pooling": "last", "prompt_format": "plain", "surprisal": "auto"}
+
+
 def post(client: TestClient, **changes: Any) -> dict[str, Any]:
     answer = client.post("/v1/jobs", json={**ASKED, **changes})
     assert answer.status_code in (200, 202), answer.text
@@ -78,7 +81,7 @@ def post(client: TestClient, **changes: Any) -> dict[str, Any]:
 
 def test_a_submitted_job_is_queued_with_a_run_for_each_benchmark(client: TestClient, database: Database) -> None:
     beat(database)
-    answer = client.post("/v1/jobs", json={**ASKED, "options": {"dtype": "auto"}, "labels": {"paper": "1"}})
+    answer = client.post("/v1/jobs", json={**ASKED, "options": DEFAULTS, "labels": {"paper": "1"}})
     job = answer.json()
     assert answer.status_code == 202
     assert answer.headers["Location"] == f"/v1/jobs/{job['id']}"
@@ -95,6 +98,11 @@ def test_a_submitted_job_is_queued_with_a_run_for_each_benchmark(client: TestCli
     assert job["urls"]["retry"] is None
     assert job["created_at"].endswith(("Z", "+00:00"))
     assert client.get(job["urls"]["self"]).json() == job
+
+
+def test_options_that_differ_from_the_defaults_stand_in_the_job(client: TestClient) -> None:
+    chosen = {"context": "window:20", "pooling": "mean", "prompt_format": "chat", "surprisal": "pseudo-log-likelihood"}
+    assert post(client, options=DEFAULTS | chosen)["options"] == chosen
 
 
 def test_a_job_has_every_field_of_the_contract(client: TestClient) -> None:
@@ -203,6 +211,7 @@ def test_a_local_model_is_known_by_its_signature_until_its_files_change(
     [
         {"force": True},
         {"options": {"dtype": "float32"}},
+        {"options": {"context": "sentence"}},
         {"benchmarks": ["demo-fmri", "demo-reading", "futrell2018"]},
         {"model": {"id": "gpt2", "revision": "b" * 40}},
         {"model": "gpt2"},
@@ -279,6 +288,11 @@ def test_events_tell_what_happened_in_order(client: TestClient, database: Databa
         ({"benchmarks": []}, "request_invalid", "benchmarks"),
         ({"protocol": "grouper"}, "protocol_unsupported", "protocol"),
         ({"options": {"dtype": "int8"}}, "option_unknown", "options.dtype"),
+        ({"options": {"context": "window:0"}}, "option_unknown", "options.context"),
+        ({"options": {"context": "story\n"}}, "option_unknown", "options.context"),
+        ({"options": {"pooling": "max"}}, "option_unknown", "options.pooling"),
+        ({"options": {"prompt_format": "raw"}}, "option_unknown", "options.prompt_format"),
+        ({"options": {"surprisal": None}}, "option_unknown", "options.surprisal"),
         ({"options": {"trust_remote_code": True}}, "option_unknown", "options.trust_remote_code"),
         ({"labels": {"a": "b\x00"}}, "request_invalid", "labels.a"),
         ({"labels": {"a": "\ud800"}}, "request_invalid", "labels.a"),

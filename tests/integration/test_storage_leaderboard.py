@@ -169,11 +169,13 @@ def test_row_shows_the_newest_score_with_default_options(database: Database) -> 
     put(database, a_score("x", "a", 0.1), revision="old")
     newest = put(database, a_score("x", "a", 0.2), revision="new")
     put(database, a_score("x", "a", 0.9), revision="new", dtype="bfloat16")
+    put(database, a_score("x", "a", 0.8), revision="new", context="window:20", pooling="mean")
     (row,) = board(database).rows
     assert (row.revision, row.cells["a"].score_id, row.cells["a"].value) == ("new", newest, 0.2)
     everything = board(database, all_rows=True).rows
     assert [(row.revision, row.options) for row in everything] == [
         ("new", {"dtype": "bfloat16"}),
+        ("new", {"context": "window:20", "pooling": "mean"}),
         ("new", {}),
         ("old", {}),
     ]

@@ -69,6 +69,19 @@ def test_score_sends_its_options(server: Server, invoke: Invoke) -> None:
     assert (body["benchmarks"], body["options"], body["force"]) == (["a", "b"], {"dtype": "float32"}, True)
 
 
+def test_score_sends_how_the_model_reads(server: Server, invoke: Invoke) -> None:
+    finished(server)
+    reading = ("--context", "window:20", "--pooling", "mean", "--prompt-format", "chat")
+    surprisal = ("--surprisal", "pseudo-log-likelihood")
+    assert invoke("score", "gpt2", "-b", "a", *reading, *surprisal, "--no-wait", "--server", server.url) == 0
+    assert server.requests[0][1]["options"] == {
+        "context": "window:20",
+        "pooling": "mean",
+        "prompt_format": "chat",
+        "surprisal": "pseudo-log-likelihood",
+    }
+
+
 def test_score_as_json_is_one_document(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     finished(server)
     assert invoke("score", "gpt2", "-b", "demo-fmri", "--json", "--server", server.url) == 0

@@ -10,7 +10,8 @@ from scoring.metrics.correlation import constant_columns, pearson, pearson_colum
 from scoring.metrics.linear_predictivity import pooled, predict_recording
 from scoring.metrics.reading_times import correlate_reading_times
 from scoring.regression.folds import grouped_folds, refuse_text_in_two_groups
-from scoring.types import Passage, ReadingTimes, Recording, Responses, Stimuli
+from scoring.responses import SurprisalKind, Surprisals
+from scoring.types import Passage, ReadingTimes, Recording, Stimuli
 from scoring.uncertainty import jackknife_correlation
 
 RNG = np.random.default_rng(0)
@@ -169,38 +170,89 @@ def words(n_stories, n_words):
     return Stimuli(ids=tuple(map(str, range(n_stories * n_words))), passages=passages, groups=groups)
 
 
-def reading(bits, times, realigned):
-    stimuli = words(6, 20)
+def surprisals(bits, boundary_bits=None, *, kind=SurprisalKind.CAUSAL):
+    return Surprisals(
+        sum_bits=bits,
+        boundary_bits=boundary_bits,
+        boundary_reason="no token marks the start of a word" if boundary_bits is None else None,
+        n_tokens=np.full(len(bits), 2, dtype=np.intp),
+        context_tokens=np.arange(len(bits), dtype=np.intp),
+        kind=kind,
+    )
+
+
+def reading(given, times, realigned, *, word_probability="boundary"):
     n = np.full(len(times), 30.0)
     measured = ReadingTimes(published=times, realigned=realigned, n_readers=n, sd_ms=n, n_participants=30)
-    responses = Responses(surprisal_bits=bits, n_tokens=np.ones(len(times), dtype=np.intp))
-    return correlate_reading_times(responses, measured, stimuli, alignment="realigned")
+    return correlate_reading_times(
+        given, measured, words(6, 20), alignment="realigned", word_probability=word_probability
+    )
 
 
-def test_reading_scores_keep_both_alignments_and_their_sign():
-    bits = RNG.gamma(2, 2, 120)
+@pytest.mark.parametrize("rule", ["boundary", "sum"])
+def test_reading_scores_keep_both_alignments_and_their_sign(rule):
+    """The asked rule's bits are planted in the times; the other rule's are noise."""
+    bits, other = RNG.gamma(2, 2, 120), RNG.gamma(2, 2, 120)
     shifted = np.concatenate([[np.nan], bits[:-1]])
-    outcome = reading(bits, 300 + 5 * shifted, 300 - 5 * bits)
-    assert outcome.raw == pytest.approx(-1)
-    assert outcome.measures["pearson_realigned_sum"] == pytest.approx(-1)
-    assert abs(outcome.measures["pearson_published_sum"]) < 0.3
+    given = surprisals(other, bits) if rule == "boundary" else surprisals(bits, other)
+    outcome = reading(given, 300 + 5 * shifted, 300 - 5 * bits, word_probability=rule)
+    assert outcome.word_probability == rule
+    assert outcome.raw == outcome.measures["pearson_realigned"] == pytest.approx(-1)
+    assert abs(outcome.measures["pearson_published"]) < 0.3
     assert outcome.measures["surprisal_bits_mean"] == pytest.approx(bits.mean())
     assert outcome.measures["perplexity_word"] == pytest.approx(2 ** bits.mean())
+    assert outcome.measures["perplexity_token"] == pytest.approx(2 ** (bits.mean() / 2))
     assert outcome.measures["n_without_time_published"] == 1
+    assert outcome.warnings == ()
 
 
-def test_missing_surprisals_are_counted_and_warned_about():
+def test_plain_sums_stand_beside_the_boundary_rule():
+    bits, times = RNG.gamma(2, 2, 120), RNG.normal(300, 30, 120)
+    summed = bits + RNG.gamma(1, 1, 120)
+    measures = reading(surprisals(summed, bits), times, times).measures
+    assert measures["pearson_realigned"] == pytest.approx(np.corrcoef(bits, times)[0, 1])
+    assert measures["pearson_realigned_sum"] == pytest.approx(np.corrcoef(summed, times)[0, 1])
+    assert measures["surprisal_bits_mean_sum"] == pytest.approx(summed.mean())
+    assert measures["perplexity_word_sum"] == pytest.approx(2 ** summed.mean())
+
+
+def test_a_vocabulary_without_word_starts_is_scored_by_sums_and_warned_about():
+    bits = RNG.gamma(2, 2, 120)
+    outcome = reading(surprisals(bits), 300 + bits, 300 + bits)
+    assert (outcome.word_probability, outcome.raw) == ("sum", pytest.approx(1))
+    (warning,) = outcome.warnings
+    assert warning.code == "boundary_not_applicable"
+    assert "no token marks the start of a word" in warning.detail
+    assert reading(surprisals(bits), 300 + bits, 300 + bits, word_probability="sum").warnings == ()
+
+
+def test_surprisals_that_are_not_causal_are_warned_about():
+    bits = RNG.gamma(2, 2, 120)
+    given = surprisals(bits, bits, kind=SurprisalKind.PSEUDO_LOG_LIKELIHOOD)
+    (warning,) = reading(given, 300 + bits, 300 + bits).warnings
+    assert (warning.code, "pseudo-log-likelihood" in warning.detail) == ("surprisal_kind", True)
+
+
+@pytest.mark.parametrize("rule", ["boundary", "sum"])
+def test_missing_surprisals_are_counted_and_warned_about(rule):
     bits = RNG.gamma(2, 2, 120)
     bits[:3] = np.nan
-    outcome = reading(bits, 300 + bits, 300 + bits)
+    outcome = reading(surprisals(bits, bits), 300 + bits, 300 + bits, word_probability=rule)
     assert outcome.n.stimuli == 117
     assert outcome.measures["n_without_surprisal"] == 3
     assert [warning.code for warning in outcome.warnings] == ["surprisal_missing"]
 
 
-def test_equal_surprisals_are_a_failure():
+@pytest.mark.parametrize("rule", ["boundary", "sum"])
+def test_equal_surprisals_are_a_failure(rule):
+    given = surprisals(np.ones(120), np.ones(120))
     with pytest.raises(NumericalFailure, match="all surprisals are equal"):
-        reading(np.ones(120), RNG.standard_normal(120), RNG.standard_normal(120))
+        reading(given, RNG.standard_normal(120), RNG.standard_normal(120), word_probability=rule)
+
+
+def test_a_subject_without_surprisals_is_a_failure():
+    with pytest.raises(NumericalFailure, match="gave no surprisals"):
+        reading(None, RNG.standard_normal(120), RNG.standard_normal(120))
 
 
 def test_the_item_variance_ceiling_is_what_the_true_means_reach():
