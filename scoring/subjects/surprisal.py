@@ -55,18 +55,20 @@ class Readout:
     def bits(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[FloatArray, FloatArray]:
         """For each row −log2 p(target) and −log2 p(boundary): hidden (n, width), targets (n,) → two (n,) float64.
 
-        Logits are float32 before the logsumexp: in bfloat16 the normalisation alone is wrong by hundredths of a bit.
+        log Σ exp(x) − x_target = log Σ exp(x − max) − (x_target − max): both terms are small where the target is
+        likely, so that float32 keeps digits which it loses in a sum of logits of some tens. In bfloat16 the
+        normalisation alone would be wrong by hundredths of a bit.
         """
         token, boundary = [], []
         for rows, wanted in zip(torch.split(hidden, self.chunk), torch.split(targets, self.chunk), strict=True):
             logits = self.head(rows).float()
-            wanted = wanted.to(logits.device)
-            total = torch.logsumexp(logits, dim=1).double()
-            token.append((total - logits.gather(1, wanted[:, None])[:, 0].double()).cpu())
-            if self.boundary is not None:
-                boundary.append(
-                    (total - torch.logsumexp(logits[:, self.boundary.to(logits.device)], dim=1).double()).cpu()
-                )
+            shifted = logits.sub_(logits.amax(dim=1, keepdim=True))
+            chosen = shifted.gather(1, wanted.to(shifted.device)[:, None])[:, 0].double()
+            ends = None if self.boundary is None else shifted[:, self.boundary.to(shifted.device)]
+            total = shifted.exp_().sum(dim=1).double().log()
+            token.append((total - chosen).cpu())
+            if ends is not None:
+                boundary.append((total - torch.logsumexp(ends, dim=1).double()).cpu())
         found = torch.cat(token).numpy() / math.log(2)
         of_boundary = torch.cat(boundary).numpy() / math.log(2) if boundary else np.full(len(found), np.nan)
         return found, of_boundary
