@@ -23,15 +23,13 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Scores language models by how well they account for human brains and human reading.",
 )
-models_app = typer.Typer(help="Models on the server and on this machine.", no_args_is_help=True)
-models_app.command("import")(imports.import_model)
-
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
 app.command("jobs")(jobs.jobs)
 app.command("cancel")(jobs.cancel)
 app.command("leaderboard")(board.leaderboard)
 app.add_typer(data.app, name="data")
+models.app.command("import")(imports.import_model)
 app.add_typer(models.app, name="models")
 app.command("demo")(demo.demo)
 app.command("worker")(work.worker)

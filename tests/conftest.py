@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; threads that wait for one another cost ten times as much
+
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count

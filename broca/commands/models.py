@@ -1,4 +1,4 @@
-"""`broca models`: models in the folder of local models, and how they get there."""
+"""`broca models`: how models come here that are not taken as they are. `import` has a module of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 
 from .display import messages_console, show_problem
 
-app = typer.Typer(help="Models on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Models that are not taken as they are.", no_args_is_help=True)
 
 _INPUT_HAS_TO_CHANGE = {"model_id_malformed", "option_unknown"}
 

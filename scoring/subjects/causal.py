@@ -66,9 +66,13 @@ class CausalReader:
         return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
 
     def _forward(self, texts: Sequence[Encoded], batch: Sequence[Window]) -> torch.Tensor:
-        """Last hidden state, (rows, longest row, width)."""
-        ids, mask = (tensor.to(self.device) for tensor in padded(texts, batch, self.frame))
-        return hidden_of(self.base(input_ids=ids, attention_mask=mask, use_cache=False)[0])
+        """Last hidden state, (rows, longest row, width).
+
+        Padding stands on the right, where a causal model's tokens do not look, so no mask is needed: attention takes
+        the same path as for a text alone, with the same rounding, and needs no (longest row)² of mask.
+        """
+        ids, _ = padded(texts, batch, self.frame)
+        return hidden_of(self.base(input_ids=ids.to(self.device), use_cache=False)[0])
 
     def _fill(
         self, texts: Sequence[Encoded], batch: Sequence[Window], hidden: torch.Tensor, token_bits: Sequence[TokenBits]

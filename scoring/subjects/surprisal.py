@@ -61,7 +61,7 @@ class Readout:
         """
         token, boundary = [], []
         for rows, wanted in zip(torch.split(hidden, self.chunk), torch.split(targets, self.chunk), strict=True):
-            logits = self.head(rows).float()
+            logits = _at_least_float32(self.head(rows))
             shifted = logits.sub_(logits.amax(dim=1, keepdim=True))
             chosen = shifted.gather(1, wanted.to(shifted.device)[:, None])[:, 0].double()
             ends = None if self.boundary is None else shifted[:, self.boundary.to(shifted.device)]
@@ -84,6 +84,10 @@ class Readout:
         run = slice(first, first + len(ids))
         known.token[run], known.before[run], known.after[run] = token[:-1], boundary[:-1], boundary[1:]
         known.past[run] = past + np.arange(len(ids))
+
+
+def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
+    return logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
 
 
 def word_surprisals(

@@ -1,4 +1,4 @@
-"""Real models on real stories against the plainest computation: growing prefixes, one at a time, float32.
+"""Real models on real stories against the plainest computation: growing prefixes, one at a time.
 
 They need the real files: BROCA_DATA_MIRROR for the stories, BROCA_MODEL_DIR for the three stories260K models.
 """
@@ -16,7 +16,7 @@ from scoring.subjects.language_model import LanguageModel
 from scoring.types import Stimuli
 
 MODELS = ("stories260K", "stories260K-instruct", "stories260K-noinstruct")
-EVERY = 25
+EVERY = 10
 """Words between two growing prefixes whose states are compared; surprisals are compared for every word."""
 
 
@@ -25,11 +25,23 @@ def stories(data_store):
     return benchmark_named("futrell2018").experiment(data_store("futrell2018")).stimuli
 
 
-@pytest.fixture
+BOUNDS = {"float64": {"atol": 1e-9, "rtol": 0.0}, "float32": {"atol": 1e-5, "rtol": 2e-6}}
+"""Of bits: in float64 nothing but the algorithm is left. In float32 words of forty bits move by up to 5e-5 when the
+same texts are read in other batches; plain transformers is twice as far from float64."""
+
+
+@pytest.fixture(params=[(name, dtype) for name in MODELS for dtype in BOUNDS], ids="-".join)
 def plain(request, model_dir):
-    folder = model_dir / request.param
-    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    name, dtype = request.param
+    folder = model_dir / name
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype)).eval()
     return folder, network, AutoTokenizer.from_pretrained(folder)
+
+
+def read(folder, network, stimuli, **asked):
+    dtype = str(network.dtype).removeprefix("torch.")
+    model = LanguageModel.from_folder(folder, identifier="ours", dtype=dtype)
+    return model.respond(stimuli, **asked), BOUNDS[dtype]
 
 
 def opening(stimuli, tokenizer, limit):
@@ -48,14 +60,13 @@ def opening(stimuli, tokenizer, limit):
     return Stimuli(ids=tuple(ids), passages=tuple(passages), groups=("g",) * len(ids))
 
 
-@pytest.mark.parametrize("plain", MODELS, indirect=True)
 def test_activations_and_surprisals_are_those_of_growing_prefixes(plain, stories):
     folder, network, tokenizer = plain
     stimuli = opening(stories, tokenizer, network.config.max_position_embeddings)
     assert len(stimuli.passages) == 10
-    assert len(stimuli) > 2000
-    answers = LanguageModel.from_folder(folder, identifier="ours").respond(stimuli, layers=True, surprisal=True)
-    row, worst_state, worst_bits = 0, 0.0, 0.0
+    assert len(stimuli) > 1500
+    answers, bound = read(folder, network, stimuli, layers=True, surprisal=True)
+    row, worst_state, words, found = 0, 0.0, [], []
     for passage in stimuli.passages:
         n_before = 0
         for word, (_, end) in enumerate(passage.spans):
@@ -65,20 +76,22 @@ def test_activations_and_surprisals_are_those_of_growing_prefixes(plain, stories
                     output = network(torch.tensor([[tokenizer.bos_token_id, *text]]), output_hidden_states=True)
                 names = ["embed", *(f"block.{index}" for index in range(len(output.hidden_states) - 2)), "final_norm"]
                 for name, state in zip(names, [*output.hidden_states[:-1], output.hidden_states[-1]], strict=True):
-                    worst_state = max(worst_state, np.abs(answers.layers[name][row] - state[0, -1].numpy()).max())
+                    expected = state[0, -1].float().numpy()
+                    scale = max(1.0, np.abs(expected).max())
+                    worst_state = max(worst_state, np.abs(answers.layers[name][row] - expected).max() / scale)
                 bits = -torch.log_softmax(output.logits[0].double(), dim=-1) / math.log(2)
                 expected = sum(bits[place, text[place]].item() for place in range(n_before, len(text)))
-                worst_bits = max(worst_bits, abs(answers.surprisals.sum_bits[row] - expected))
+                words.append(expected)
+                found.append(answers.surprisals.sum_bits[row])
             n_before, row = len(text), row + 1
     assert worst_state < 1e-5
-    assert worst_bits < 1e-5
+    np.testing.assert_allclose(found, words, **bound)
 
 
-@pytest.mark.parametrize("plain", MODELS, indirect=True)
-def test_every_word_has_the_bits_of_its_window_in_float64_logits(plain, stories):
+def test_every_word_has_the_bits_that_its_window_has_alone(plain, stories):
     """All ten stories whole: windows of the limit with a stride of half, each read alone by transformers."""
     folder, network, tokenizer = plain
-    answers = LanguageModel.from_folder(folder, identifier="ours").respond(stories, layers=False, surprisal=True)
+    answers, bound = read(folder, network, stories, layers=False, surprisal=True)
     limit = network.config.max_position_embeddings
     capacity, stride = limit - 1, limit // 2
     row = 0
@@ -97,7 +110,8 @@ def test_every_word_has_the_bits_of_its_window_in_float64_logits(plain, stories)
         word_of_token = np.searchsorted([end for _, end in passage.spans], ends)
         expected = np.bincount(word_of_token, weights=bits)
         rows = slice(row, row + len(passage.spans))
-        np.testing.assert_allclose(answers.surprisals.sum_bits[rows], expected, atol=1e-5)
+        np.testing.assert_allclose(answers.surprisals.sum_bits[rows], expected, **bound)
+        assert np.quantile(np.abs(answers.surprisals.sum_bits[rows] - expected), 0.95) < 1e-5
         row = rows.stop
     assert np.isfinite(answers.surprisals.sum_bits).all()
     assert np.isfinite(answers.surprisals.boundary_bits).all()
