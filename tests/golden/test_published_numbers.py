@@ -30,8 +30,8 @@ def test_reading_correlations(model, published, realigned, data_store):
     assert found.measures["pearson_realigned_sum"] == pytest.approx(realigned, abs=0.005)
     assert found.measures["pearson_published_word_length"] == pytest.approx(0.321, abs=0.001)
     assert found.measures["pearson_realigned_word_length"] == pytest.approx(0.253, abs=0.001)
-    assert found.raw == found.measures["pearson_realigned_sum"]
-    assert found.word_probability == "sum"
+    assert found.raw == found.measures["pearson_realigned"]
+    assert found.word_probability == "boundary"
     assert found.n.stimuli == 10_246
     assert found.interval.low < found.raw < found.interval.high
 
@@ -39,7 +39,7 @@ def test_reading_correlations(model, published, realigned, data_store):
 @pytest.mark.parametrize("model", MODELS[:1], indirect=True)
 def test_mean_surprisal(model, data_store):
     found = score(model, "futrell2018", data=data_store("futrell2018"))
-    assert found.measures["surprisal_bits_mean"] == pytest.approx(14.03, abs=0.01)
+    assert found.measures["surprisal_bits_mean_sum"] == pytest.approx(14.03, abs=0.01)
     assert found.measures["n_without_surprisal"] == 0
 
 

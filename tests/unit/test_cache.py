@@ -368,6 +368,7 @@ MODEL = ResolvedModel(
     model_type="llama",
     architecture="LlamaForCausalLM",
     parameters=100,
+    n_embedding_parameters=10,
     n_layers=2,
     width=8,
     signature="mark",
