@@ -99,6 +99,7 @@ class Options(_Body):
     pooling: Literal["last", "mean"] = "last"
     prompt_format: Literal["plain", "chat"] = "plain"
     surprisal: Literal["auto", "pseudo-log-likelihood"] = "auto"
+    adapter: Text | None = None
 
 
 class JobRequest(_Body):

@@ -49,6 +49,8 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
     options = request.options.model_dump(exclude_defaults=True)
     if model.namespace is Namespace.IMPORTED:
         refuse_options(str(model), options)
+    elif request.options.adapter is not None:
+        model_ids.parse_adapter(request.options.adapter)
     protocol = protocol_named(request.protocol)
     benchmarks = _benchmarks(request.benchmarks, protocol)
     return Wanted(

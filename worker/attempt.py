@@ -94,6 +94,7 @@ class Attempt:
             data_mirror=store.mirror,
             dtype=self._dtype,
             memory_bytes=device_memory(self._device),
+            adapter=self._claim.options.get("adapter"),
         )
         ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
         try:

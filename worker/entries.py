@@ -31,7 +31,7 @@ FORMAT = 1
 LIBRARIES = ("peft", "tokenizers", "torch", "transformers")
 """Their versions are part of a key, patch releases too: those are where models are repaired, and numbers change."""
 
-_OF_THIS_DISK = ("folder", "requested_revision", "signature")
+_OF_THIS_DISK = ("folder", "requested_revision", "signature", "adapter_folder")
 """What is known of a model that says where it lies or how it was asked for, but not what it is."""
 
 _GRAM_ARRAYS = ("K", "row_sums", "row_projections", "distinct")

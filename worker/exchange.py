@@ -130,6 +130,7 @@ class FetchOrder(Message):
     data_mirror: Path | None
     dtype: str = "float32"
     memory_bytes: int | None = None
+    adapter: str | None = None
 
 
 class FetchAnswer(Message):

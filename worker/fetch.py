@@ -69,6 +69,7 @@ def _model(order: FetchOrder) -> ResolvedModel:
         endpoint=os.environ.get("HF_ENDPOINT"),
         dtype=order.dtype,
         memory_bytes=order.memory_bytes,
+        adapter=order.adapter,
         on_progress=report,
     )
 

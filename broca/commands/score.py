@@ -27,6 +27,7 @@ def score(
     pooling: str = typer.Option(None, "--pooling", help="Which tokens stand for a stimulus: last, mean."),
     prompt_format: str = typer.Option(None, "--prompt-format", help="What is put around a text: plain, chat."),
     surprisal: str = typer.Option(None, "--surprisal", help="Where surprisals come from: auto, pseudo-log-likelihood."),
+    adapter: str = typer.Option(None, "--adapter", help="A LoRA adapter to merge: organisation/name@<commit sha>."),
     force: bool = typer.Option(False, "--force", help="Compute again, even where the score is known."),
     wait: bool = typer.Option(True, "--wait/--no-wait", help="Wait for the scores."),
     as_json: bool = JSON,
@@ -35,7 +36,12 @@ def score(
     """Score a model on benchmarks."""
     with Client(server) as client:
         options = _given(
-            dtype=dtype, context=context, pooling=pooling, prompt_format=prompt_format, surprisal=surprisal
+            dtype=dtype,
+            context=context,
+            pooling=pooling,
+            prompt_format=prompt_format,
+            surprisal=surprisal,
+            adapter=adapter,
         )
         named = [*benchmarks, *(more or [])]
         job = client.submit(model, named, protocol, revision=revision, options=options, force=force)

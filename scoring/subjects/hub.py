@@ -52,15 +52,35 @@ def fetch(hub: Hub, name: str, revision: str, wanted: Wanted, *, on_progress: On
     ModelIncomplete, ModelTooLarge, InsufficientStorage before anything is written; HubUnavailable wherever asking again
     may help.
     """
+
+    def choose(sha: str, files: Files) -> list[str]:
+        return _checked_files(hub, name, sha, files, wanted)
+
+    return bring(hub, name, revision, choose, weights=wanted.weights, on_progress=on_progress)
+
+
+def bring(
+    hub: Hub,
+    name: str,
+    revision: str,
+    choose: Callable[[str, Files], list[str]],
+    *,
+    weights: bool = True,
+    on_progress: OnProgress,
+) -> tuple[str, Path]:
+    """The commit that `revision` stands for, and the folder with those of its files that `choose` picks.
+
+    `choose` is given the commit and the list of files, and refuses by raising before anything is written.
+    """
     on_progress(0.0, f"asking the hub for {name} at {revision}")
     info = asked(name, revision, lambda: _model_info(hub, name, revision))
     sha = str(info.sha)
-    folder = downloaded_folder(hub.cache_dir, name, sha, weights=wanted.weights)
+    folder = downloaded_folder(hub.cache_dir, name, sha, weights=weights)
     if folder is None:
         files = {sibling.rfilename: sibling for sibling in info.siblings or () if "/" not in sibling.rfilename}
-        chosen = [files[file] for file in _checked_files(hub, name, sha, files, wanted)]
+        chosen = [files[file] for file in choose(sha, files)]
         folder = _download(hub, name, sha, chosen, on_progress)
-        mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in chosen], weights=wanted.weights)
+        mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in chosen], weights=weights)
     on_progress(1.0, f"{name} is here")
     return sha, folder
 

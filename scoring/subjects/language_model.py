@@ -53,14 +53,16 @@ class LanguageModel:
         device: str = "cpu",
         dtype: str | None = None,
         reading: ReadingOptions | None = None,
+        adapter: Path | None = None,
     ) -> LanguageModel:
         """The trained model in `folder`: safetensors and a fast tokenizer, no code from the repository.
 
+        The adapter in the folder `adapter` is merged into its weights.
         Raises ModelIncomplete where tensors are missing or misshapen, ArchitectureUnsupported where the type is
         unknown or the future leaks into the past, OutOfMemory, OptionUnknown.
         """
         masked = (reading or ReadingOptions()).surprisal is SurprisalMethod.PSEUDO_LOG_LIKELIHOOD
-        model = loading.load_trained(folder, device=device, dtype=dtype, masked=masked)
+        model = loading.load_trained(folder, device=device, dtype=dtype, masked=masked, adapter=adapter)
         return cls(model, loading.load_tokenizer(folder), identifier=identifier, reading=reading)
 
     @classmethod

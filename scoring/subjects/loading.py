@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from transformers import AutoTokenizer as HuggingFaceTokenizer
 
@@ -29,11 +30,14 @@ def default_dtype(device: str) -> str:
     return "bfloat16" if device.startswith("cuda") else "float32"
 
 
-def load_trained(folder: Path, *, device: str, dtype: str | None, masked: bool) -> Any:
+def load_trained(
+    folder: Path, *, device: str, dtype: str | None, masked: bool = False, adapter: Path | None = None
+) -> Any:
     """The model in `folder`: safetensors only, no code from the repository, every tensor there.
 
     `masked`: with the head for masked tokens, where it is an encoder. A model that one GPU cannot hold is spread over
-    all of them and the CPU. Raises ModelIncomplete, ArchitectureUnsupported, OutOfMemory.
+    all of them and the CPU. `adapter`: a folder with LoRA matrices, which are merged into the weights. Raises
+    ModelIncomplete, ArchitectureUnsupported, OutOfMemory.
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     number_format = dtype or default_dtype(device)
@@ -58,7 +62,7 @@ def load_trained(folder: Path, *, device: str, dtype: str | None, masked: bool) 
             hint="take a worker with more memory, or dtype bfloat16",
         ) from error
     _require_complete(report)
-    return model.eval()
+    return (model if adapter is None else _merged(model, adapter)).eval()
 
 
 def build_untrained(folder: Path, *, seed: int, device: str, dtype: str | None) -> Any:
@@ -74,6 +78,19 @@ def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer in `folder`; one made from an old vocabulary is compared with the vocabulary's own library."""
     prove_tokenizer(folder)
     return HuggingFaceTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    """The model with the adapter's matrices added to its own: W + scale · B A, layers and names unchanged."""
+    try:
+        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
+    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise ModelIncomplete(
+            f"the adapter does not fit this model: {str(error)[:300]}",
+            hint="adapter and model have to be of one architecture and size",
+            param="options.adapter",
+        ) from error
+    return adapted.merge_and_unload()
 
 
 def _auto_class(model_type: str, *, masked: bool) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-from ..errors import ModelIdMalformed
+from ..errors import ModelIdMalformed, OptionUnknown
 
 MAX_ID_CHARACTERS = 96
 MAX_REVISION_CHARACTERS = 128
@@ -101,6 +101,25 @@ def check_revision(revision: str) -> str:
             param="revision",
         )
     return revision
+
+
+def parse_adapter(adapter: str) -> tuple[str, str]:
+    """The repository and the commit of an adapter `organisation/name@<commit sha>`; raises OptionUnknown.
+
+    The commit is part of the name, so that a score says which adapter it is of.
+    """
+    name, _, sha = adapter.rpartition("@")
+    try:
+        known = parse(name)
+    except ModelIdMalformed as error:
+        raise OptionUnknown(f"adapter: {error.detail}", hint=error.hint, param="options.adapter") from error
+    if known.namespace is not Namespace.HUB or not is_commit_sha(sha):
+        raise OptionUnknown(
+            f"adapter {adapter[:160]!a} is not a repository of the hub at a full commit",
+            hint="write `organisation/name@` and the 40 hexadecimal digits of a commit",
+            param="options.adapter",
+        )
+    return name, sha
 
 
 def is_commit_sha(revision: str) -> bool:

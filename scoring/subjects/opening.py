@@ -31,5 +31,10 @@ def open_subject(model: ResolvedModel, *, device: str, dtype: str, options: Mapp
             model.folder, identifier=model.model_id, seed=model.seed, device=device, dtype=dtype, reading=reading
         )
     return LanguageModel.from_folder(
-        model.folder, identifier=model.model_id, device=device, dtype=dtype, reading=reading
+        model.folder,
+        identifier=model.model_id,
+        device=device,
+        dtype=dtype,
+        reading=reading,
+        adapter=model.adapter_folder,
     )

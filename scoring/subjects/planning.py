@@ -11,6 +11,9 @@ from .encoding import Encoded
 TOKEN_BUDGET = 8192
 """Padded tokens in one forward."""
 
+SURPRISAL_CHUNK = 128
+"""Rows of logits that exist at one time: memory is chunk × vocabulary, whatever the text's length."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Window:

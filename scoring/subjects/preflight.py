@@ -15,13 +15,8 @@ from typing import Any
 from ..errors import ArchitectureUnsupported, InsufficientStorage, ModelTooLarge
 from .families.base import family_of
 from .headers import Tensor
+from .planning import SURPRISAL_CHUNK, TOKEN_BUDGET
 from .sizes import depth, n_positions, n_vocabulary, width
-
-TOKEN_BUDGET = 8192
-"""Padded tokens in one forward, as in `language_model`."""
-
-CHUNK_ROWS = 128
-"""Rows of logits that exist at one time while surprisal is computed; in float32."""
 
 ACTIVATIONS_PER_TOKEN = 32
 """Numbers alive at the peak of a forward, per token and unit of width. Measured on a CPU in float32: 24.4 for GPT-2
@@ -139,14 +134,14 @@ def preflight(
     """What the model of `config` and `tensors` needs to run in `dtype`, beside what `machine` has.
 
     memory = parameters × bytes of `dtype` × OVERHEAD
-           + TOKEN_BUDGET × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + CHUNK_ROWS × vocabulary × 4
+           + TOKEN_BUDGET × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + SURPRISAL_CHUNK × vocabulary × 4
     """
     machine = machine or Machine()
     counted = _counted(config, tensors)
     n_total = sum(prod(tensor.shape) for tensor in counted.values())
     n_bytes = _BYTES.get(dtype, 4)
     n_activations = TOKEN_BUDGET * (width(config) or 0) * ACTIVATIONS_PER_TOKEN
-    n_logits = CHUNK_ROWS * (n_vocabulary(config) or _largest_table(counted))
+    n_logits = SURPRISAL_CHUNK * (n_vocabulary(config) or _largest_table(counted))
     model_type = str(config.get("model_type"))
     return Preflight(
         model_type=model_type,

@@ -7,11 +7,12 @@ is asked (`hub`), what files must look like (`checks`), and loading them (`langu
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import ModelIncomplete, NoSafetensors, RevisionNotFound
+from ..errors import ModelIncomplete, NoSafetensors, OptionUnknown, RevisionNotFound
 from . import demo_model, model_ids
+from .adapters import fetch_adapter
 from .checks import check_folder, check_plain_files
 from .families.base import family_of
 from .hub import Wanted, fetch
@@ -33,7 +34,7 @@ class ResolvedModel:
     `parameters` counts the numbers in the weights, tied ones once, `n_embedding_parameters` those in tables and untied
     heads; both are None where no weights are at hand. `n_layers` and `width` are None where the configuration leaves
     them to its class. `signature` fingerprints a local folder's files, else it is None. `seed` draws the weights of an
-    untrained twin, else it is None.
+    untrained twin, `adapter_folder` holds what is merged into the weights; else they are None.
     """
 
     model_id: str
@@ -48,6 +49,7 @@ class ResolvedModel:
     width: int | None
     signature: str | None
     seed: int | None = None
+    adapter_folder: Path | None = None
 
     @property
     def family(self) -> str:
@@ -68,30 +70,37 @@ def resolve(
     timeout_s: float = 10.0,
     dtype: str = "float32",
     memory_bytes: int | None = None,
+    adapter: str | None = None,
     on_progress: OnProgress = lambda fraction, detail: None,
 ) -> ResolvedModel:
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
     `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
     where that is known. A verified commit is taken without asking the hub. An untrained twin needs configuration and
-    tokenizer only: no weights move. Raises any ModelError, InsufficientStorage, HubUnavailable.
+    tokenizer only: no weights move. `adapter` is brought beside it. Raises any ModelError, OptionUnknown,
+    InsufficientStorage, HubUnavailable.
     """
     parsed = model_ids.parse(model_id)
     requested = model_ids.check_revision(revision or DEFAULT_REVISION)
     if parsed.namespace is Namespace.IMPORTED:
         return _imported(parsed, requested, import_dir)
+    if adapter is not None and parsed.inner is not None:
+        raise OptionUnknown("an untrained twin takes no adapter", param="options.adapter")
     source = parsed.inner or parsed
+    hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
     machine = Machine(memory_bytes=memory_bytes)
     wanted = Wanted(supported=supported, dtype=dtype, machine=machine, weights=parsed.inner is None)
     if source.namespace is Namespace.HUB:
-        hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
         place = _from_hub(hub, source.name, requested, wanted, on_progress)
     elif source.namespace is Namespace.DEMO:
         demo_model.build(cache_dir / DEMO_FOLDER)
         place = _Place(folder=cache_dir / DEMO_FOLDER, revision=_only_revision(requested, cache_dir / DEMO_FOLDER))
     else:
         place = _from_folder(local_folder(model_dir, source.name), requested, wanted)
-    return _resolved(parsed, requested, place, wanted)
+    resolved = _resolved(parsed, requested, place, wanted)
+    if adapter is None:
+        return resolved
+    return replace(resolved, adapter_folder=fetch_adapter(hub, adapter, on_progress=on_progress))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,8 @@ import torch
 from ..responses import SurprisalKind, Surprisals
 from ..types import FloatArray, IndexArray
 from .encoding import Encoded
+from .planning import SURPRISAL_CHUNK
 from .vocabulary import BoundarySet
-
-SURPRISAL_CHUNK = 128
-"""Rows of logits that exist at one time: memory is chunk × vocabulary, whatever the text's length."""
 
 Head = Callable[[torch.Tensor], torch.Tensor]
 """From hidden states (n, width) to logits (n, vocabulary)."""

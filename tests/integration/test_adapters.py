@@ -1,0 +1,161 @@
+"""LoRA adapters: brought at their commit by the real client, merged exactly, refused where they are anything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub.utils._http import close_session
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from scoring.errors import (
+    ArchitectureUnsupported,
+    ModelIncomplete,
+    NoSafetensors,
+    OptionUnknown,
+    RemoteCodeRefused,
+    RevisionNotFound,
+)
+from scoring.subjects.language_model import LanguageModel
+from scoring.subjects.opening import open_subject
+from scoring.subjects.sources import ResolvedModel, resolve
+from scoring.types import Passage, Stimuli
+from tests.fake_hub import FakeHub
+from tests.models import write_model
+
+# peft still asks transformers for an attribute under its old name.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+
+TEXTS = ["The raft carried her over.", "It said nothing at all."]
+STIMULI = Stimuli(ids=("0", "1"), passages=(Passage.join("p", TEXTS),), groups=("g", "g"))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    close_session()
+    with FakeHub() as running:
+        yield running
+        close_session()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "models" / "base", "llama")
+
+
+@pytest.fixture
+def adapter(tmp_path: Path, base: Path) -> Path:
+    network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    torch.manual_seed(1)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "up_proj"], task_type="CAUSAL_LM")
+    adapted = get_peft_model(network, config)
+    for name, parameter in adapted.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.2)
+    adapted.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def take(hub: FakeHub, base: Path, adapter: str) -> ResolvedModel:
+    cache = base.parent.parent / "cache"
+    return resolve(
+        "local/base",
+        None,
+        supported={"llama"},
+        model_dir=base.parent,
+        cache_dir=cache,
+        endpoint=hub.url,
+        timeout_s=5.0,
+        adapter=adapter,
+    )
+
+
+def test_a_merged_adapter_answers_as_the_adapted_model_does(hub: FakeHub, base: Path, adapter: Path) -> None:
+    sha = hub.add("org/adapter", adapter)
+    resolved = take(hub, base, f"org/adapter@{sha}")
+    assert resolved.adapter_folder is not None
+    assert sorted(path.name for path in resolved.adapter_folder.iterdir()) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
+    ours = open_subject(resolved, device="cpu", dtype="float32", options={}).respond(
+        STIMULI, layers=True, surprisal=True
+    )
+    network = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32), str(adapter))
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    ids = [tokenizer.bos_token_id, *tokenizer(" ".join(TEXTS), add_special_tokens=False)["input_ids"]]
+    with torch.inference_mode():
+        states = network.eval()(torch.tensor([ids]), output_hidden_states=True).hidden_states
+    np.testing.assert_allclose(ours.layers["block.1"][-1], states[2][0, -1].numpy(), atol=1e-5)
+    plain = LanguageModel.from_folder(base, identifier="base").respond(STIMULI, layers=True, surprisal=True)
+    assert list(plain.layers) == list(ours.layers)
+    assert np.abs(plain.layers["block.1"] - ours.layers["block.1"]).max() > 0.01
+
+
+def test_an_adapter_is_downloaded_once(hub: FakeHub, base: Path, adapter: Path) -> None:
+    sha = hub.add("org/adapter", adapter)
+    take(hub, base, f"org/adapter@{sha}")
+    n_served = hub.n_weights_served
+    take(hub, base, f"org/adapter@{sha}")
+    assert hub.n_weights_served == n_served
+
+
+def edit(adapter: Path, **fields: Any) -> None:
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"peft_type": "PREFIX_TUNING"}, ArchitectureUnsupported),
+        ({"peft_type": None}, ArchitectureUnsupported),
+        ({"auto_mapping": {"base_model_class": "Evil", "parent_library": "evil"}}, ArchitectureUnsupported),
+        ({"auto_map": {"a": "evil.Evil"}}, RemoteCodeRefused),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_before_weights(
+    hub: FakeHub, base: Path, adapter: Path, fields: dict[str, Any], error: type[Exception]
+) -> None:
+    edit(adapter, **fields)
+    sha = hub.add("org/adapter", adapter)
+    with pytest.raises(error):
+        take(hub, base, f"org/adapter@{sha}")
+    assert not (base.parent.parent / "cache" / "models--org--adapter").exists()
+
+
+def test_an_adapter_without_safetensors_is_refused(hub: FakeHub, base: Path, adapter: Path) -> None:
+    (adapter / "adapter_model.safetensors").rename(adapter / "adapter_model.bin")
+    sha = hub.add("org/adapter", adapter)
+    with pytest.raises(NoSafetensors, match=r"adapter_model\.safetensors"):
+        take(hub, base, f"org/adapter@{sha}")
+
+
+def test_a_commit_that_is_not_there_is_named(hub: FakeHub, base: Path, adapter: Path) -> None:
+    hub.add("org/adapter", adapter)
+    with pytest.raises(RevisionNotFound):
+        take(hub, base, f"org/adapter@{'0' * 40}")
+
+
+@pytest.mark.parametrize(
+    "name", ["org/adapter", "org/adapter@main", f"local/x@{'0' * 40}", f"../x@{'0' * 40}", "@", ""]
+)
+def test_an_adapter_has_to_name_a_commit(hub: FakeHub, base: Path, name: str) -> None:
+    with pytest.raises(OptionUnknown) as caught:
+        take(hub, base, name)
+    assert caught.value.param == "options.adapter"
+
+
+def test_an_adapter_of_another_model_is_refused(hub: FakeHub, base: Path, adapter: Path, tmp_path: Path) -> None:
+    sha = hub.add("org/adapter", adapter)
+    resolved = take(hub, base, f"org/adapter@{sha}")
+    other = write_model(tmp_path / "other", "gpt2")
+    with pytest.raises(ModelIncomplete, match="does not fit this model"):
+        LanguageModel.from_folder(other, identifier="other", adapter=resolved.adapter_folder)
