@@ -222,6 +222,10 @@ class Counts:
     folds: int
 
 
+NOT_COMPARABLE = "not_comparable"
+"""The code of the warning that a score must not be ranked with those of causal models."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoreWarning:
     """Something the reader of a score has to know."""

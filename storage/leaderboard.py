@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from scoring import SCORING_VERSION
-from scoring.types import Interval
+from scoring.types import NOT_COMPARABLE, Interval
 
 from . import models
 from .columns import dump_json
@@ -211,6 +211,8 @@ def _all_normalised(columns: Sequence[Column]) -> bool:
 def _cell(score: ScoreRow | None, column: Column, missing: str) -> Cell:
     if score is None:
         return Cell(value=None, missing=missing)
+    if any(warning["code"] == NOT_COMPARABLE for warning in score.warnings):
+        return Cell(value=None, missing=NOT_COMPARABLE, score_id=score.id)
     scale = score.ceiling if column.normalised and score.ceiling is not None else 1.0
     return Cell(
         value=score.normalised if column.normalised else score.raw,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import NumericalFailure
 from ..responses import SurprisalKind, Surprisals
-from ..types import Counts, FloatArray, IndexArray, Interval, ReadingTimes, ScoreWarning, Stimuli
+from ..types import NOT_COMPARABLE, Counts, FloatArray, IndexArray, Interval, ReadingTimes, ScoreWarning, Stimuli
 from ..uncertainty import jackknife_correlation
 from .correlation import pearson
 from .outcome import Outcome
@@ -84,7 +84,7 @@ def _warnings(surprisals: Surprisals, bits: FloatArray, *, asked: str) -> tuple[
     if asked == "boundary" and surprisals.boundary_bits is None:
         detail = f"word probabilities are plain sums: {surprisals.boundary_reason}"
         found.append(ScoreWarning(code="boundary_not_applicable", detail=detail))
-    if surprisals.kind is not SurprisalKind.CAUSAL:
-        detail = f"surprisals are of the kind {surprisals.kind}; do not rank them with causal ones"
-        found.append(ScoreWarning(code="surprisal_kind", detail=detail))
+    if surprisals.kind in (SurprisalKind.SEQ2SEQ, SurprisalKind.PSEUDO_LOG_LIKELIHOOD):
+        detail = f"surprisals are of the kind {surprisals.kind}, which is not ranked with causal ones"
+        found.append(ScoreWarning(code=NOT_COMPARABLE, detail=detail))
     return tuple(found)

@@ -240,7 +240,7 @@ def _boundary(model: Any, tokenizer: Any) -> BoundarySet:
 
 def _document_ends(model: Any, tokenizer: Any) -> set[int]:
     """Every id that begins or ends a document or a turn, as tokenizer, configuration and generation settings say."""
-    stated = [tokenizer.bos_token_id, tokenizer.eos_token_id, model.config.eos_token_id]
+    stated = [tokenizer.bos_token_id, tokenizer.eos_token_id, getattr(model.config, "eos_token_id", None)]
     generation = getattr(model, "generation_config", None)
     stated.append(getattr(generation, "eos_token_id", None))
     found: set[int] = set()

@@ -105,6 +105,20 @@ def test_averages_are_of_one_unit(database: Database) -> None:
     assert (normalised.average_normalised, normalised.rows[0].average) == (True, pytest.approx(0.4))
 
 
+def test_scores_that_are_not_of_causal_models_are_not_ranked_with_them(database: Database) -> None:
+    warning = science.ScoreWarning(code=science.NOT_COMPARABLE, detail="seq2seq")
+    other = put(database, a_score("t5", "reading", 0.9, warnings=(warning,)))
+    put(database, a_score("t5", "brain", 0.4))
+    put(database, a_score("gpt", "reading", 0.2))
+    put(database, a_score("gpt", "brain", 0.3))
+    shown = board(database, sort="reading")
+    assert ranks(shown) == [(1, "gpt"), (None, "t5")]
+    cell = shown.rows[1].cells["reading"]
+    assert (cell.value, cell.missing, cell.score_id) == (None, "not_comparable", other)
+    assert shown.rows[1].average is None
+    assert ranks(board(database, sort="brain"))[0] == (1, "t5")
+
+
 def test_empty_leaderboard_has_no_rows(database: Database) -> None:
     shown = board(database)
     assert (shown.columns, shown.rows) == ((), ())
