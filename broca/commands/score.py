@@ -49,15 +49,19 @@ def score(
             typer.echo(_as_text(job.model_dump(mode="json")) if as_json else job.id)
             return
         job = _watch(client, job)
-        scores = [client.score(run.score) for run in job.runs if run.score is not None]
-        if as_json:
-            found = {"job": job.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
-            typer.echo(_as_text(found))
-        else:
-            show_scores(client, scores)
+        _show_end(client, job, as_json=as_json)
     show_failed_runs(job)
     if not job.has_succeeded:
         raise typer.Exit(1)
+
+
+def _show_end(client: Client, job: Job, *, as_json: bool) -> None:
+    scores = [client.score(run.score) for run in job.runs if run.score is not None]
+    if as_json:
+        found = {"job": job.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
+        typer.echo(_as_text(found))
+    else:
+        show_scores(client, scores)
 
 
 def show_scores(client: Client, scores: list[Score]) -> None:

@@ -86,17 +86,10 @@ def resolve(
         return _imported(parsed, requested, import_dir)
     if adapter is not None and parsed.inner is not None:
         raise OptionUnknown("an untrained twin takes no adapter", param="options.adapter")
-    source = parsed.inner or parsed
     hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
     machine = Machine(memory_bytes=memory_bytes)
     wanted = Wanted(supported=supported, dtype=dtype, machine=machine, weights=parsed.inner is None)
-    if source.namespace is Namespace.HUB:
-        place = _from_hub(hub, source.name, requested, wanted, on_progress)
-    elif source.namespace is Namespace.DEMO:
-        demo_model.build(cache_dir / DEMO_FOLDER)
-        place = _Place(folder=cache_dir / DEMO_FOLDER, revision=_only_revision(requested, cache_dir / DEMO_FOLDER))
-    else:
-        place = _from_folder(local_folder(model_dir, source.name), requested, wanted)
+    place = _place(hub, parsed.inner or parsed, requested, wanted, model_dir=model_dir, on_progress=on_progress)
     resolved = _resolved(parsed, requested, place, wanted)
     if adapter is None:
         return resolved
@@ -110,6 +103,19 @@ class _Place:
     folder: Path
     revision: str
     signature: str | None = None
+
+
+def _place(
+    hub: Hub, source: ModelId, requested: str, wanted: Wanted, *, model_dir: Path | None, on_progress: OnProgress
+) -> _Place:
+    """Where the files of a model are that is no import, brought there if they have to be."""
+    if source.namespace is Namespace.HUB:
+        return _from_hub(hub, source.name, requested, wanted, on_progress)
+    if source.namespace is Namespace.DEMO:
+        folder = hub.cache_dir / DEMO_FOLDER
+        demo_model.build(folder)
+        return _Place(folder=folder, revision=_only_revision(requested, folder))
+    return _from_folder(local_folder(model_dir, source.name), requested, wanted)
 
 
 def _from_hub(hub: Hub, name: str, requested: str, wanted: Wanted, on_progress: OnProgress) -> _Place:

@@ -230,7 +230,7 @@ def test_surprisals_that_are_not_causal_are_warned_about():
     bits = RNG.gamma(2, 2, 120)
     given = surprisals(bits, bits, kind=SurprisalKind.PSEUDO_LOG_LIKELIHOOD)
     (warning,) = reading(given, 300 + bits, 300 + bits).warnings
-    assert (warning.code, "pseudo-log-likelihood" in warning.detail) == ("surprisal_kind", True)
+    assert (warning.code, "pseudo-log-likelihood" in warning.detail) == ("not_comparable", True)
 
 
 @pytest.mark.parametrize("rule", ["boundary", "sum"])
