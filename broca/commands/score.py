@@ -35,16 +35,10 @@ def score(
 ) -> None:
     """Score a model on benchmarks."""
     with Client(server) as client:
-        options = _given(
-            dtype=dtype,
-            context=context,
-            pooling=pooling,
-            prompt_format=prompt_format,
-            surprisal=surprisal,
-            adapter=adapter,
-        )
-        named = [*benchmarks, *(more or [])]
-        job = client.submit(model, named, protocol, revision=revision, options=options, force=force)
+        reading = {"context": context, "pooling": pooling, "prompt_format": prompt_format, "surprisal": surprisal}
+        options = _given(dtype=dtype, adapter=adapter, **reading)
+        benchmarks = [*benchmarks, *(more or [])]
+        job = client.submit(model, benchmarks, protocol, revision=revision, options=options, force=force)
         if not wait:
             typer.echo(_as_text(job.model_dump(mode="json")) if as_json else job.id)
             return
