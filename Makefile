@@ -10,7 +10,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test check serve worker migrate clean
+.PHONY: help install demo test check perf serve worker migrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+
+perf: $(VENV)/.installed ## measure speed and memory beside the plain way; LINE=P6: one line of the table
+	@$(BIN)/python -m perf $(LINE)
 
 serve: $(VENV)/.installed ## serve the API with a database and one worker; ARGS are passed on
 	@$(BIN)/python -m broca serve $(ARGS)

@@ -1,0 +1,33 @@
+"""Every line of the table by its name; a new one is a module with `measure`, named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import (
+    g1_one_billion,
+    g2_seven_billion,
+    g3_thirteen_billion,
+    g4_seven_billion_seconds,
+    m1_hooks_and_bare_forward,
+    m2_hooks_and_everything,
+    m3_chunked_surprisal,
+    p6_activations,
+    p7_surprisal,
+)
+from .table import Row
+
+LINES: dict[str, Callable[[], list[Row]]] = {
+    module.LINE: module.measure
+    for module in (
+        p6_activations,
+        p7_surprisal,
+        m1_hooks_and_bare_forward,
+        m2_hooks_and_everything,
+        m3_chunked_surprisal,
+        g1_one_billion,
+        g2_seven_billion,
+        g3_thirteen_billion,
+        g4_seven_billion_seconds,
+    )
+}
