@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, PretrainedConfig
 
 from scoring.responses import Responses
 from scoring.subjects.language_model import LanguageModel
-from scoring.types import FloatArray, Stimuli
+from scoring.types import FeatureArray, FloatArray, Stimuli
 
 from . import texts
 
@@ -47,6 +48,13 @@ def activations(subject: LanguageModel, stimuli: Stimuli) -> Responses:
 def surprisals(subject: LanguageModel, stimuli: Stimuli) -> Responses:
     """Surprisals without features."""
     return subject.respond(stimuli, layers=False, surprisal=True)
+
+
+def features(answers: Responses, layer: str) -> FeatureArray:
+    """Features of a layer, (n_stimuli, n_features)."""
+    found = answers.layers[layer]
+    assert isinstance(found, np.ndarray)
+    return found
 
 
 def bits(answers: Responses) -> FloatArray:

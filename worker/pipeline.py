@@ -17,6 +17,7 @@ from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.subjects.base import Subject
+from scoring.subjects.planning import TOKEN_BUDGET
 from scoring.types import Score
 
 from .cache import ResponseCache
@@ -109,7 +110,10 @@ class _Reader:
         )
         responses = self._find(key, force=run.force)
         if responses is None:
-            responses = self._cache.keep(key, self._compute(run, benchmark, experiment), experiment.stimuli)
+            responses = self._compute(run, benchmark, experiment)
+            if _is_as_planned(responses):
+                responses = self._cache.keep(key, responses, experiment.stimuli)
+            responses = responses.reduced()
             self._computed.add(key)
         else:
             _reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
@@ -143,6 +147,15 @@ class _Reader:
                 self._failure = Failure.of(error)
                 raise _NotOpened(self._failure) from None
         return self._model
+
+
+def _is_as_planned(responses: Responses) -> bool:
+    """Whether batches were cut as planned, or it does not matter: in bfloat16 smaller ones round otherwise.
+
+    What memory forced into smaller batches is scored, and read again next time.
+    """
+    budget = responses.conditions.get("token_budget", TOKEN_BUDGET)
+    return budget == TOKEN_BUDGET or responses.conditions.get("dtype") == "float32"
 
 
 def _compare(reading: Reading, *, subject: str) -> Score:

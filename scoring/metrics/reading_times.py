@@ -62,12 +62,15 @@ def _counts(rows: NDArray[np.bool_], times: ReadingTimes) -> Counts:
 
 
 def _perplexities(bits: FloatArray, n_tokens: IndexArray) -> dict[str, float]:
+    """Mean surprisal and perplexities; none by token where it is not known of how many tokens a word was made."""
     scored = np.isfinite(bits)
-    return {
+    found = {
         "surprisal_bits_mean": float(bits[scored].mean()),
         "perplexity_word": float(2 ** bits[scored].mean()),
-        "perplexity_token": float(2 ** (bits[scored].sum() / n_tokens[scored].sum())),
     }
+    if (n_tokens[scored] > 0).all():
+        found["perplexity_token"] = float(2 ** (bits[scored].sum() / n_tokens[scored].sum()))
+    return found
 
 
 def _missing(bits: FloatArray, aligned: dict[str, FloatArray]) -> dict[str, float]:

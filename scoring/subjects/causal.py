@@ -13,7 +13,7 @@ from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidde
 from .framing import Frame
 from .options import Pooling
 from .planning import TOKEN_BUDGET, Window, rolling
-from .surprisal import Readout, TokenBits
+from .surprisal import Readout, Run, TokenBits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,13 @@ class CausalReader:
             if layers:
                 table.add(taps.gathered, taps.rows, taps.counts)
 
-        budget = in_batches(self.plan(texts), read, token_budget=self.token_budget, on_progress=on_progress)
-        return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
+        planned = self.plan(texts)
+        budget = in_batches(
+            planned, read, token_budget=self.token_budget, on_progress=on_progress, n_around=len(self.frame)
+        )
+        return Extracted(
+            layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget, n_windows=len(planned)
+        )
 
     def _forward(self, texts: Sequence[Encoded], batch: Sequence[Window]) -> torch.Tensor:
         """Last hidden state, (rows, longest row, width).
@@ -79,13 +84,14 @@ class CausalReader:
     ) -> None:
         """Bits of every owned token that has something before it in its window."""
         n_before = len(self.frame.head)
+        runs = []
         for row, window in enumerate(batch):
             first = window.first_owned
             if n_before == 0 and first == window.start:
                 first += 1
-            if first == window.stop:
-                continue
-            place = first - window.start + n_before - 1
-            states = hidden[row, place : window.stop - window.start + n_before]
-            ids = texts[window.text].ids[first : window.stop]
-            self.readout.fill(token_bits[window.text], states, ids, first=first, past=first - window.start)
+            if first < window.stop:
+                ids = texts[window.text].ids[first : window.stop]
+                place = first - window.start + n_before - 1
+                past = first - window.start
+                runs.append(Run(known=token_bits[window.text], ids=ids, first=first, past=past, row=row, place=place))
+        self.readout.fill(hidden, runs)

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import OptionUnknown
+from ..errors import ContextTooShort, OptionUnknown
 from .encoding import Encoded
 from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
 from .framing import Frame
 from .options import Pooling
-from .planning import TOKEN_BUDGET, Window, prefixes, windows
+from .planning import TOKEN_BUDGET, Window, prefixes
 from .surprisal import Readout, TokenBits
 
 
@@ -59,13 +59,17 @@ class EncoderReader:
                 self.base(input_ids=ids, attention_mask=mask)
             table.add(taps.gathered, taps.rows, taps.counts)
 
-        budget = self.token_budget
+        budget, planned = self.token_budget, []
         if layers:
-            budget = in_batches(self.plan(texts), read, token_budget=budget, on_progress=on_progress)
+            planned = self.plan(texts)
+            budget = in_batches(planned, read, token_budget=budget, on_progress=on_progress, n_around=len(self.frame))
         token_bits = [TokenBits.unknown(len(text.ids)) for text in texts]
         if surprisal and self.masked is not None:
+            planned += masked_rows(texts, capacity=self.limit - len(self.frame))
             budget = self._read_masked(self.masked, texts, token_bits, on_progress)
-        return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
+        return Extracted(
+            layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget, n_windows=len(planned)
+        )
 
     def _read_masked(
         self, masked: MaskedReadout, texts: Sequence[Encoded], token_bits: Sequence[TokenBits], on_progress: OnProgress
@@ -89,7 +93,9 @@ class EncoderReader:
                 token_bits[window.text].token[window.first_owned] = found
                 token_bits[window.text].past[window.first_owned] = window.first_owned - window.start
 
-        return in_batches(planned, read, token_budget=self.token_budget, on_progress=on_progress)
+        return in_batches(
+            planned, read, token_budget=self.token_budget, on_progress=on_progress, n_around=len(self.frame)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,15 +107,16 @@ class MaskedReadout:
 
 
 def masked_rows(texts: Sequence[Encoded], *, capacity: int) -> list[Window]:
-    """One row for each token that is scored: `first_owned` is the token, the window what stands on both its sides."""
+    """One row for each token that is scored: `first_owned` is the token, in the middle of its window.
+
+    At the ends of a text the window is as long and the token stands aside.
+    """
+    if capacity < 1:
+        raise ContextTooShort(f"a context of {capacity} tokens has no room for a token")
     found = []
     for index, text in enumerate(texts):
-        stride = max(1, capacity // 2)
-        for window in windows(
-            len(text.ids), text=index, capacity=capacity, stride=stride, first_asked=text.first_asked_token
-        ):
-            found += [
-                Window(text=index, start=window.start, stop=window.stop, first_owned=token)
-                for token in range(window.first_owned, window.stop)
-            ]
+        n_tokens = len(text.ids)
+        for token in range(text.first_asked_token, n_tokens):
+            start = max(0, min(token - capacity // 2, n_tokens - capacity))
+            found.append(Window(text=index, start=start, stop=min(start + capacity, n_tokens), first_owned=token))
     return found

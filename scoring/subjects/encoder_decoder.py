@@ -18,7 +18,7 @@ from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidde
 from .framing import Frame
 from .options import Pooling
 from .planning import TOKEN_BUDGET, Window, prefixes, windows
-from .surprisal import Readout, TokenBits
+from .surprisal import Readout, Run, TokenBits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +66,21 @@ class Seq2SeqReader:
                 self.forward(encoded, decoded)
             table.add(taps[0].gathered | taps[1].gathered, taps[0].rows, taps[0].counts)
 
-        budget = self.token_budget
+        budget, n_read = self.token_budget, 0
         if layers:
-            budget = in_batches(self.plan(texts), read, token_budget=budget, on_progress=on_progress)
+            planned = self.plan(texts)
+            n_read += len(planned)
+            budget = in_batches(
+                planned, read, token_budget=budget, on_progress=on_progress, n_around=self.limit - self.capacity
+            )
         token_bits = [TokenBits.unknown(len(text.ids)) for text in texts]
         if surprisal:
-            budget = self._read_sentences(texts, token_bits, on_progress)
-        return Extracted(layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget)
+            sentences = [window for index, text in enumerate(texts) for window in self._sentences(index, text)]
+            n_read += len(sentences)
+            budget = self._read_sentences(texts, sentences, token_bits, on_progress)
+        return Extracted(
+            layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget, n_windows=n_read
+        )
 
     def forward(
         self, encoded: tuple[torch.Tensor, torch.Tensor], decoded: tuple[torch.Tensor, torch.Tensor]
@@ -92,7 +100,11 @@ class Seq2SeqReader:
         return hidden_of(output[0])
 
     def _read_sentences(
-        self, texts: Sequence[Encoded], token_bits: Sequence[TokenBits], on_progress: OnProgress
+        self,
+        texts: Sequence[Encoded],
+        sentences: Sequence[Window],
+        token_bits: Sequence[TokenBits],
+        on_progress: OnProgress,
     ) -> int:
         """Bits of every token of the decoder's windows: a sentence each, or parts of one beyond the limit."""
         n_before = len(self.decoder_frame.head)
@@ -101,19 +113,26 @@ class Seq2SeqReader:
             pasts = [self._past(texts, window) for window in batch]
             encoded = padded(texts, pasts, self.encoder_frame)
             hidden = self.forward(encoded, padded(texts, batch, self.decoder_frame))
+            runs = []
             for row, window in enumerate(batch):
                 first = window.first_owned
-                place = first - window.start + n_before - 1
-                states = hidden[row, place : window.stop - window.start + n_before]
                 ids = texts[window.text].ids[first : window.stop]
+                place = first - window.start + n_before - 1
                 past = first - window.start + len(pasts[row])
-                self.readout.fill(token_bits[window.text], states, ids, first=first, past=past)
+                runs.append(Run(known=token_bits[window.text], ids=ids, first=first, past=past, row=row, place=place))
+            self.readout.fill(hidden, runs)
 
         def length(window: Window) -> int:
             return max(len(window), len(self._past(texts, window)))
 
-        planned = [window for index, text in enumerate(texts) for window in self._sentences(index, text)]
-        return in_batches(planned, read, token_budget=self.token_budget, on_progress=on_progress, length=length)
+        return in_batches(
+            sentences,
+            read,
+            token_budget=self.token_budget,
+            on_progress=on_progress,
+            length=length,
+            n_around=self.limit - self.capacity,
+        )
 
     def _sentences(self, index: int, text: Encoded) -> list[Window]:
         """The windows of a text's sentences, as many as hold stimuli that are asked for."""

@@ -69,6 +69,7 @@ def encode(tokenizer: Tokenizer, context: Context) -> Encoded:
     ends = np.array([end for _, end in passage.spans])
     stimulus_of_token = np.searchsorted(ends, offsets[:, 1])
     _require_no_straddling(passage, offsets, stimulus_of_token)
+    _require_whole_end(passage, offsets)
     read = stimulus_of_token < len(ends)
     ids, stimulus_of_token = ids[read], stimulus_of_token[read]
     if (np.diff(stimulus_of_token) < 0).any():
@@ -129,6 +130,17 @@ def _require_no_straddling(passage: Passage, offsets: IndexArray, stimulus_of_to
             raise TextUnalignable(
                 f"token {passage.text[start:end]!r} in {passage.name} straddles"
                 f" {_shown(before)} and {_shown(passage.texts[stimulus])}"
+            )
+
+
+def _require_whole_end(passage: Passage, offsets: IndexArray) -> None:
+    """The last stimulus may not end inside a token: what follows it is not read."""
+    end = passage.spans[-1][1]
+    for start, stop in offsets[(offsets[:, 0] < end) & (offsets[:, 1] > end)].tolist():
+        if passage.text[end:stop].strip() and passage.text[start:end].strip():
+            raise TextUnalignable(
+                f"token {passage.text[start:stop]!r} in {passage.name} straddles"
+                f" {_shown(passage.texts[-1])} and what follows it"
             )
 
 

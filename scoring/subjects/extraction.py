@@ -45,11 +45,15 @@ class Layers:
 
 @dataclass(frozen=True, kw_only=True)
 class Extracted:
-    """Features by layer, float32 (n_stimuli, n_features); bits by token, text after text; the budget that sufficed."""
+    """Features by layer, float32 (n_stimuli, n_features); bits by token, text after text; how they were read.
+
+    `token_budget` is the one that sufficed; `n_windows` counts the windows that were read.
+    """
 
     layers: Mapping[str, FeatureArray] = field(default_factory=dict)
     token_bits: Sequence[TokenBits] = ()
     token_budget: int = 0
+    n_windows: int = 0
 
 
 class Reader(Protocol):
@@ -59,10 +63,6 @@ class Reader(Protocol):
         self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress
     ) -> Extracted:
         """Features and bits of every stimulus that is asked for."""
-        ...
-
-    def plan(self, texts: Sequence[Encoded]) -> list[Window]:
-        """The windows of a reading."""
         ...
 
 
@@ -84,13 +84,19 @@ def in_batches(
     token_budget: int,
     on_progress: OnProgress,
     length: Callable[[Window], int] = len,
+    n_around: int = 0,
 ) -> int:
     """Read every window, a batch at a time; the token budget that sufficed.
 
-    Where a batch does not fit into memory the budget is halved and what is left is cut anew; `read` writes its
-    results last, so that a batch that broke off leaves nothing. Raises OutOfMemory where a single row does not fit.
+    The budget counts padded tokens, the `n_around` of a frame with each window. Where a batch does not fit into memory
+    it is halved and what is left is cut anew; `read` writes its results last, so that a batch that broke off leaves
+    nothing. Raises OutOfMemory where a single row does not fit.
     """
-    todo, budget = batches(planned, token_budget=token_budget, length=length), token_budget
+
+    def padded_length(window: Window) -> int:
+        return length(window) + n_around
+
+    todo, budget = batches(planned, token_budget=token_budget, length=padded_length), token_budget
     n_tokens, n_read = sum(map(len, planned)), 0
     while todo:
         try:
@@ -99,20 +105,24 @@ def in_batches(
             if not is_out_of_memory(error):
                 raise
             if len(todo[0]) == 1:
-                raise OutOfMemory(
-                    f"one text of {length(todo[0][0])} tokens does not fit into memory; the token budget of"
-                    f" {token_budget} was halved to {budget} on the way ({str(error)[:300]})",
-                    hint="take a worker with more memory, or dtype bfloat16",
-                ) from error
-            budget = min(budget, len(todo[0]) * length(todo[0][0])) // 2
+                raise _too_long(length(todo[0][0]), token_budget, budget, error) from error
+            budget = min(budget, len(todo[0]) * padded_length(todo[0][0])) // 2
         else:
             n_read += sum(map(len, todo.pop(0)))
             on_progress(n_read / n_tokens)
             continue
         release_memory()  # after the handler: the error's traceback holds the tensors of the batch
         rest = [window for batch in todo for window in batch]
-        todo = batches(rest, token_budget=budget, length=length)
+        todo = batches(rest, token_budget=budget, length=padded_length)
     return budget
+
+
+def _too_long(n_tokens: int, first_budget: int, last_budget: int, error: BaseException) -> OutOfMemory:
+    return OutOfMemory(
+        f"one text of {n_tokens} tokens does not fit into memory; the token budget of {first_budget}"
+        f" was halved to {last_budget} on the way ({str(error)[:300]})",
+        hint="take a worker with more memory, or dtype bfloat16",
+    )
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -16,6 +16,12 @@ _MARK = "BROCATEXT"
 """Stands for the text while a template is cut into what comes before it and what comes after."""
 
 
+_DAY = "26 Jul 2024"
+"""The day that templates are told, since some write the date: the same text every day."""
+_CLOCK = f"{{%- macro strftime_now(format) -%}}{_DAY}{{%- endmacro -%}}"
+"""Stands before a template and takes the place of the clock that templates may ask."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
     """Ids before and after every window."""
@@ -74,7 +80,12 @@ def _template_head(tokenizer: Any) -> str:
             param="options.prompt_format",
         )
     try:
-        text = tokenizer.apply_chat_template([{"role": "user", "content": _MARK}], tokenize=False)
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": _MARK}],
+            chat_template=_CLOCK + tokenizer.get_chat_template(),
+            tokenize=False,
+            date_string=_DAY,
+        )
     except Exception as error:  # a template is a stranger's program and may raise anything
         raise OptionUnknown(
             f"the chat template does not take one message: {type(error).__name__}: {str(error)[:200]}",

@@ -106,7 +106,7 @@ class LanguageModel:
         return Responses(
             layers=extracted.layers,
             surprisals=self._surprisals(texts, extracted, len(stimuli)) if surprisal else None,
-            conditions=self._conditions(texts, extracted.token_budget),
+            conditions=self._conditions(texts, extracted, surprisal=surprisal),
         )
 
     def _surprisals(self, texts: list[Encoded], extracted: Extracted, n_stimuli: int) -> Surprisals:
@@ -118,7 +118,9 @@ class LanguageModel:
             kind=self._open.kind,
         )
 
-    def _conditions(self, texts: list[Encoded], token_budget: int) -> dict[str, str | int | float | bool | None]:
+    def _conditions(
+        self, texts: list[Encoded], extracted: Extracted, *, surprisal: bool
+    ) -> dict[str, str | int | float | bool | None]:
         opened = self._open
         return {
             "dtype": self.dtype,
@@ -126,16 +128,17 @@ class LanguageModel:
             "layout": opened.layout,
             "bos_token_id": opened.bos,
             "n_frame_tokens": opened.n_frame_tokens,
+            "frame_sha256": opened.frame_sha256,
             "context": self._reading.context,
             "context_limit": opened.limit,
             "window_stride": opened.stride,
-            "n_windows": len(opened.reader.plan(texts)),
+            "n_windows": extracted.n_windows,
             "n_texts": len(texts),
             "n_tokens": sum(len(text.ids) for text in texts),
-            "token_budget": token_budget,
+            "token_budget": extracted.token_budget,
             "pooling": self._reading.pooling,
             "prompt_format": self._reading.prompt_format,
-            "surprisal_kind": opened.kind,
+            "surprisal_kind": opened.kind if surprisal else None,
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         }

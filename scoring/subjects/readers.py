@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from tokenizers.models import WordPiece
 from torch import nn
 
 from ..errors import ArchitectureUnsupported, ModelIncomplete, OptionUnknown
@@ -15,10 +17,11 @@ from .encoder import EncoderReader, MaskedReadout
 from .encoder_decoder import Seq2SeqReader
 from .extraction import Layers, Reader
 from .families.base import Family, Layout, Stack, family_of
-from .framing import causal_frame, decoder_frame, encoder_frame
+from .framing import Frame, causal_frame, decoder_frame, encoder_frame
 from .heads import masked_token_head, next_token_head
 from .options import PromptFormat, ReadingOptions, SurprisalMethod
 from .probes import probe_causality, probe_head, probe_ids, probe_states
+from .sizes import n_positions
 from .surprisal import Readout
 from .vocabulary import BoundarySet, boundary_set
 
@@ -41,9 +44,23 @@ class OpenModel:
     limit: int
     stride: int | None
     bos: int | None
-    n_frame_tokens: int
-    largest_frame_id: int
+    frames: tuple[Frame, ...]
     n_embeddings: int
+
+    @property
+    def n_frame_tokens(self) -> int:
+        """Ids that stand around every text."""
+        return sum(map(len, self.frames))
+
+    @property
+    def largest_frame_id(self) -> int:
+        """The largest of them."""
+        return max((id for frame in self.frames for id in (*frame.head, *frame.tail)), default=0)
+
+    @property
+    def frame_sha256(self) -> str:
+        """A digest of them: templates can be long."""
+        return hashlib.sha256(repr([(frame.head, frame.tail) for frame in self.frames]).encode()).hexdigest()
 
 
 def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_budget: int) -> OpenModel:
@@ -103,8 +120,7 @@ def _open_decoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOp
         limit=reader.limit,
         stride=reader.stride,
         bos=frame.head[0] if frame.head and frame.head[0] in _document_ends(model, tokenizer) else None,
-        n_frame_tokens=len(frame),
-        largest_frame_id=max(frame.head, default=0),
+        frames=(frame,),
         n_embeddings=_n_embeddings(model),
     )
 
@@ -142,8 +158,7 @@ def _open_encoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOp
         limit=reader.limit,
         stride=None,
         bos=None,
-        n_frame_tokens=len(reader.frame),
-        largest_frame_id=max((*reader.frame.head, *reader.frame.tail), default=0),
+        frames=(reader.frame,),
         n_embeddings=_n_embeddings(model),
     )
 
@@ -182,8 +197,7 @@ def _open_encoder_decoder(
         limit=reader.limit,
         stride=None,
         bos=None,
-        n_frame_tokens=len(around) + len(reader.decoder_frame),
-        largest_frame_id=max((*around.head, *around.tail, *reader.decoder_frame.head), default=0),
+        frames=(around, reader.decoder_frame),
         n_embeddings=_n_embeddings(model),
     )
 
@@ -191,15 +205,26 @@ def _open_encoder_decoder(
 def context_limit(config: Any, tokenizer: Any, family: Family) -> int:
     """The longest input in tokens, special ones included: the least of config, tokenizer and our own cap.
 
-    Models without position embeddings state the length that they were trained on (`seq_length`, `n_positions`), or
-    nothing.
+    Where rotary frequencies change for the whole batch once one text passes the original length (`longrope`,
+    `dynamic`), that length is the limit: beyond it a text's states would depend on its neighbours and on what follows.
     """
-    names = ("max_position_embeddings", "seq_length", "n_positions")
-    stated = next((value for name in names if (value := getattr(config, name, None))), None)
-    limits = [LONGEST_WINDOW, *([int(stated) - family.n_reserved_positions] if stated else [])]
+    stated = n_positions(
+        {**config.to_dict(), "max_position_embeddings": getattr(config, "max_position_embeddings", None)}
+    )
+    limits = [LONGEST_WINDOW, *([stated - family.n_reserved_positions] if stated else []), *_rope_limits(config)]
     if tokenizer.model_max_length < UNBELIEVABLE_LENGTH:
         limits.append(int(tokenizer.model_max_length))
     return min(limits)
+
+
+def _rope_limits(config: Any) -> list[int]:
+    rope = getattr(config, "rope_parameters", None) or {}
+    kinds = [rope, *(inner for inner in rope.values() if isinstance(inner, dict))]
+    changing = [kind for kind in kinds if kind.get("rope_type", kind.get("type")) in ("longrope", "dynamic")]
+    stated = [kind.get("original_max_position_embeddings") for kind in changing]
+    if changing:
+        stated.append(getattr(config, "original_max_position_embeddings", None))
+    return [int(length) for length in stated if length]
 
 
 def _layers(base: nn.Module, stack: Stack, *, prefix: str = "") -> Layers:
@@ -235,7 +260,19 @@ def _readout(head: Any, boundary: BoundarySet, device: torch.device) -> Readout:
 def _boundary(model: Any, tokenizer: Any) -> BoundarySet:
     pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     n_outputs = len(model.get_output_embeddings().weight)
-    return boundary_set(pieces, ends=_document_ends(model, tokenizer), n_outputs=n_outputs)
+    return boundary_set(
+        pieces,
+        ends=_document_ends(model, tokenizer),
+        n_outputs=n_outputs,
+        marks_continuation=_marks_continuation(tokenizer),
+    )
+
+
+def _marks_continuation(tokenizer: Any) -> bool:
+    """Whether the tokenizer writes `##` before what continues a word, or `</w>` where one ends."""
+    model = tokenizer.backend_tokenizer.model
+    marks = ("continuing_subword_prefix", "end_of_word_suffix")
+    return isinstance(model, WordPiece) or any(getattr(model, mark, None) for mark in marks)
 
 
 def _document_ends(model: Any, tokenizer: Any) -> set[int]:

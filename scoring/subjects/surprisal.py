@@ -42,6 +42,22 @@ class TokenBits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Run:
+    """Consecutive tokens `ids` of a text that are scored in one window, the first of them its token `first`.
+
+    Their states stand in row `row` of the batch from `place` on: at the place before the first token, at that token, …
+    and at the last. `past` counts the text's tokens before the first one in the window.
+    """
+
+    known: TokenBits
+    ids: IndexArray
+    first: int
+    past: int
+    row: int
+    place: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Readout:
     """How hidden states become surprisals: the head, and the ids of the boundary set on the head's device."""
 
@@ -71,17 +87,20 @@ class Readout:
         of_boundary = torch.cat(boundary).numpy() / math.log(2) if boundary else np.full(len(found), np.nan)
         return found, of_boundary
 
-    def fill(self, known: TokenBits, hidden: torch.Tensor, ids: IndexArray, *, first: int, past: int) -> None:
-        """Write the bits of a run of tokens read in one window.
-
-        `hidden` holds the states at the place before token `first`, at that token, … and at the run's last token;
-        `ids` are the run's tokens. `past` counts the text's tokens before `first` in the window.
-        """
-        targets = torch.from_numpy(np.append(ids, NO_TARGET)).to(hidden.device)
-        token, boundary = self.bits(hidden, targets)
-        run = slice(first, first + len(ids))
-        known.token[run], known.before[run], known.after[run] = token[:-1], boundary[:-1], boundary[1:]
-        known.past[run] = past + np.arange(len(ids))
+    def fill(self, hidden: torch.Tensor, runs: Sequence[Run]) -> None:
+        """Write the bits of runs of tokens read in one batch, `hidden` (rows, longest row, width), chunk by chunk."""
+        if not runs:
+            return
+        states = torch.cat([hidden[run.row, run.place : run.place + len(run.ids) + 1] for run in runs])
+        targets = np.concatenate([np.append(run.ids, NO_TARGET) for run in runs])
+        token, boundary = self.bits(states, torch.from_numpy(targets).to(states.device))
+        start = 0
+        for run in runs:
+            stop, own = start + len(run.ids), slice(run.first, run.first + len(run.ids))
+            run.known.token[own] = token[start:stop]
+            run.known.before[own], run.known.after[own] = boundary[start:stop], boundary[start + 1 : stop + 1]
+            run.known.past[own] = run.past + np.arange(len(run.ids))
+            start = stop + 1
 
 
 def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..types import IndexArray
 
-_WORD_STARTS = ("Ġ", "▁")
-"""How raw pieces write a leading space, in byte-level and in SentencePiece vocabularies."""
-_BYTE_LEVEL_SPACES = ("Ċ", "ĉ", "č", "ċ", "Č")
-"""How byte-level pieces write a leading newline, tab, carriage return, vertical tab and form feed."""
+_BYTE_LEVEL = "Ġ"
+"""How byte-level pieces write a leading space."""
+_BYTE_LEVEL_SPACES = (_BYTE_LEVEL, "Ċ", "ĉ", "č", "ċ", "Č")
+"""The same for space, newline, tab, carriage return, vertical tab and form feed; letters of Czech elsewhere."""
+_SENTENCEPIECE = "▁"
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -30,24 +31,32 @@ class BoundarySet:
     reason: str | None = None
 
 
-def boundary_set(pieces: Sequence[str | None], *, ends: Collection[int], n_outputs: int) -> BoundarySet:
+def boundary_set(
+    pieces: Sequence[str | None], *, ends: Collection[int], n_outputs: int, marks_continuation: bool = False
+) -> BoundarySet:
     """The boundary set of a vocabulary whose raw pieces are `pieces`, by id.
 
-    `ends` are the ids that end a document or a turn; `n_outputs` is the number of logits. Not applicable where a
-    vocabulary marks continuations (`##`, `</w>`) instead of word starts.
+    `ends` are the ids that end a document or a turn; `n_outputs` is the number of logits. Not applicable to a
+    tokenizer that marks how words go on or end (`##`, `</w>`) instead of how they begin.
     """
-    if any(piece is not None and (piece.startswith("##") or piece.endswith("</w>")) for piece in pieces):
+    if marks_continuation:
         return BoundarySet(ids=None, reason="the vocabulary marks how words go on or end, not how they begin")
-    starts = {index for index, piece in enumerate(pieces) if piece is not None and begins_with_space(piece)}
+    spaces = _leading_spaces(pieces)
+    starts = {index for index, piece in enumerate(pieces) if piece is not None and _begins_with(piece, spaces)}
     if not starts:
         return BoundarySet(ids=None, reason="no token of the vocabulary begins with white space")
-    known = sorted(index for index in starts | set(ends) if index < n_outputs)
+    known = sorted(index for index in starts | set(ends) if 0 <= index < n_outputs)
     return BoundarySet(ids=np.array(known, dtype=np.intp))
 
 
-def begins_with_space(piece: str) -> bool:
-    """Whether the text of a raw piece begins with white space."""
+def _leading_spaces(pieces: Sequence[str | None]) -> tuple[str, ...]:
+    """How this vocabulary writes white space at the beginning of a piece."""
+    is_byte_level = any(piece is not None and piece.startswith(_BYTE_LEVEL) for piece in pieces)
+    return _BYTE_LEVEL_SPACES if is_byte_level else (_SENTENCEPIECE,)
+
+
+def _begins_with(piece: str, spaces: tuple[str, ...]) -> bool:
     byte = _BYTE.fullmatch(piece)
     if byte is not None:
-        return chr(int(byte.group(1), 16)).isspace() and int(byte.group(1), 16) < 0x80
-    return piece.startswith((*_WORD_STARTS, *_BYTE_LEVEL_SPACES)) or piece[:1].isspace()
+        return int(byte.group(1), 16) < 0x80 and chr(int(byte.group(1), 16)).isspace()
+    return piece.startswith(spaces) or piece[:1].isspace()

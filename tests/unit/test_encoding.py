@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from scoring.errors import ContextTooShort, DataMalformed, TextUnalignable
 from scoring.subjects.contexts import contexts
+from scoring.subjects.encoder import masked_rows
 from scoring.subjects.encoding import encode as encode_context
 from scoring.subjects.framing import bos_id
 from scoring.subjects.planning import Window, batches, windows
@@ -136,6 +137,19 @@ def test_windows_own_every_token_once_and_keep_enough_past(n_tokens, capacity, d
 
 def test_a_text_that_fits_is_one_window():
     assert windows(50, text=0, capacity=50, stride=25) == [Window(text=0, start=0, stop=50, first_owned=0)]
+
+
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_masked_tokens_stand_in_the_middle_of_their_windows(n_tokens, capacity):
+    passage = Passage.join("text", ["a"] * n_tokens)
+    text = encode(byte_level(trim_offsets=False), passage)
+    rows = masked_rows([text], capacity=capacity)
+    n = len(text.ids)
+    assert [row.first_owned for row in rows] == list(range(n))
+    for row in rows:
+        assert len(row) == min(capacity, n)
+        before, after = row.first_owned - row.start, row.stop - 1 - row.first_owned
+        assert abs(before - after) <= 1 or row.start == 0 or row.stop == n
 
 
 def test_a_context_without_room_is_refused():

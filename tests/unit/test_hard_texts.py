@@ -103,6 +103,14 @@ def test_a_stimulus_that_starts_inside_a_word_is_an_error_that_shows_it(kind):
         encoded(MADE[kind](), Passage(name="p", text="The raft", spans=((0, 3), (5, 8))))
 
 
+def test_a_last_stimulus_that_ends_inside_a_token_is_an_error_that_shows_it():
+    """The raft is one token: nothing of it may be lost."""
+    tokenizer = tokenizers_made.word_piece()
+    assert len(tokenizer("raft", add_special_tokens=False)["input_ids"]) == 1
+    with pytest.raises(TextUnalignable, match="token 'raft' in p straddles 'raf' and what follows it"):
+        encoded(tokenizer, Passage(name="p", text="The raft", spans=((0, 3), (4, 7))))
+
+
 @pytest.mark.parametrize("kind", MADE)
 def test_repeated_spaces_belong_to_no_other_word(kind):
     tokenizer = MADE[kind]()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, MptConfig, Phi3Config
 
 from scoring.errors import ArchitectureUnsupported, ModelIncomplete
 from scoring.subjects.families.base import family_of
@@ -210,6 +210,26 @@ def test_the_context_limit_is_the_lesser_of_config_and_a_believable_tokenizer_li
     assert context_limit(network.config, tokenizer, family_of("llama")) == 20
     tokenizer.model_max_length = int(1e30)
     assert context_limit(network.config, tokenizer, family_of("llama")) == 64
+
+
+def test_the_limit_of_frequencies_that_change_with_the_longest_text_is_their_first_length(plain):
+    """Beyond it the states of a short text would depend on a long neighbour."""
+    config = Phi3Config(
+        hidden_size=32,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        original_max_position_embeddings=32,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "short_factor": [1.0] * 4,
+            "long_factor": [4.0] * 4,
+            "original_max_position_embeddings": 32,
+        },
+    )
+    plain[1].model_max_length = int(1e30)
+    assert context_limit(config, plain[1], family_of("phi3")) == 32
+    assert context_limit(MptConfig(max_seq_len=64), plain[1], family_of("mpt")) == 64
 
 
 def test_missing_tensors_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Correlations and their undefined cases, pooling, layer choice, reading times, ceilings, intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -224,6 +226,13 @@ def test_a_vocabulary_without_word_starts_is_scored_by_sums_and_warned_about():
     assert warning.code == "boundary_not_applicable"
     assert "no token marks the start of a word" in warning.detail
     assert reading(surprisals(bits), 300 + bits, 300 + bits, word_probability="sum").warnings == ()
+
+
+def test_perplexity_by_token_is_left_out_where_tokens_are_not_known():
+    bits = RNG.gamma(2, 2, 120)
+    unknown = replace(surprisals(bits, bits), n_tokens=np.zeros(120, dtype=np.intp))
+    assert "perplexity_token" not in reading(unknown, 300 + bits, 300 + bits).measures
+    assert "perplexity_token" in reading(surprisals(bits, bits), 300 + bits, 300 + bits).measures
 
 
 def test_surprisals_that_are_not_causal_are_warned_about():

@@ -147,6 +147,31 @@ def test_bos_stands_once_whether_the_template_has_it_or_not(plain, template):
     assert head.count(tokenizer.bos_token_id) == 1
 
 
+def test_a_template_that_writes_the_date_is_the_same_every_day(plain):
+    """Some templates ask for the time of day; a score must not depend on it."""
+    template = "{{ strftime_now('%d %b %Y %H:%M:%S.%f') }} {{ date_string }}" + TEMPLATE
+    first, second = (with_template(plain, template)._open for _ in range(2))
+    assert first.frames == second.frames
+    assert first.frame_sha256 == second.frame_sha256
+    assert "26 Jul 2024 26 Jul 2024<user>" in plain[1].decode(first.frames[0].head)
+
+
+def test_the_budget_counts_what_stands_around_a_text(plain):
+    sizes = []
+    handle = plain[0].base_model.register_forward_pre_hook(
+        lambda _module, _inputs, named: sizes.append(named["input_ids"].numel()), with_kwargs=True
+    )
+    network, tokenizer = plain
+    tokenizer.chat_template = TEMPLATE
+    options = ReadingOptions(prompt_format=PromptFormat.CHAT, context="window:1")
+    model = LanguageModel(network, tokenizer, identifier="chat", reading=options, token_budget=200)
+    sizes.clear()
+    model.respond(words(SENTENCES * 20), layers=False, surprisal=True)
+    handle.remove()
+    assert len(sizes) > 1
+    assert max(sizes) <= 200
+
+
 @pytest.mark.parametrize(
     ("template", "words"),
     [

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from scoring.subjects.language_model import LanguageModel
-from scoring.subjects.vocabulary import begins_with_space, boundary_set
+from scoring.subjects.vocabulary import boundary_set
 from scoring.types import Passage, Stimuli
 from tests import tokenizers_made
 from tests.models import tiny_config
@@ -97,11 +97,24 @@ def test_ids_beyond_the_models_outputs_are_left_out():
     assert boundary_set(["▁a", "b", "▁c"], ends=(7,), n_outputs=2).ids.tolist() == [0]
 
 
-@pytest.mark.parametrize("pieces", [["a", "##b"], ["a</w>", "b"], ["a", "b"]])
-def test_vocabularies_that_do_not_mark_word_starts_have_no_boundary_set(pieces):
-    found = boundary_set(pieces, ends=(0,), n_outputs=len(pieces))
+@pytest.mark.parametrize(
+    ("pieces", "marks_continuation"), [(["a", "##b", "▁"], True), (["a</w>", "▁b"], True), (["a", "b"], False)]
+)
+def test_vocabularies_that_do_not_mark_word_starts_have_no_boundary_set(pieces, marks_continuation):
+    found = boundary_set(pieces, ends=(0,), n_outputs=len(pieces), marks_continuation=marks_continuation)
     assert found.ids is None
     assert found.reason
+
+
+def test_a_token_that_looks_like_a_continuation_mark_changes_nothing():
+    """Byte-level vocabularies hold ## and #### as ordinary tokens: headings of Markdown."""
+    found = boundary_set(["the", "Ġthe", "##", "####", "Ċ"], ends=(), n_outputs=5)
+    assert found.ids.tolist() == [1, 4]
+
+
+def test_letters_that_stand_for_spaces_do_so_in_byte_level_vocabularies_only():
+    assert boundary_set(["Ġa", "če", "b"], ends=(), n_outputs=3).ids.tolist() == [0, 1]
+    assert boundary_set(["▁a", "če", "b"], ends=(), n_outputs=3).ids.tolist() == [0]
 
 
 def test_without_a_boundary_set_only_sums_are_given():
@@ -115,6 +128,6 @@ def test_without_a_boundary_set_only_sums_are_given():
     assert np.isfinite(found.sum_bits[1])
 
 
-@pytest.mark.parametrize(("piece", "expected"), [("Ġ", True), (" a", True), ("<0x41>", False), ("<0xC2>", False)])
-def test_pieces_that_begin_with_space_are_told_from_others(piece, expected):
-    assert begins_with_space(piece) is expected
+def test_bytes_that_are_spaces_are_told_from_others():
+    pieces = ["▁", "<0x20>", "<0x0A>", "<0x41>", "<0x85>", "<0xC2>"]
+    assert boundary_set(pieces, ends=(-1,), n_outputs=6).ids.tolist() == [0, 1, 2]
