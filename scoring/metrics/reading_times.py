@@ -90,4 +90,7 @@ def _warnings(surprisals: Surprisals, bits: FloatArray, *, asked: str) -> tuple[
     if surprisals.kind in (SurprisalKind.SEQ2SEQ, SurprisalKind.PSEUDO_LOG_LIKELIHOOD):
         detail = f"surprisals are of the kind {surprisals.kind}, which is not ranked with causal ones"
         found.append(ScoreWarning(code=NOT_COMPARABLE, detail=detail))
+    if surprisals.kind is SurprisalKind.IMPORTED:
+        detail = "surprisals were brought as a file; how they were made is the bringer's word"
+        found.append(ScoreWarning(code="imported", detail=detail))
     return tuple(found)

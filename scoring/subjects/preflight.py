@@ -28,17 +28,24 @@ OVERHEAD = 1.1
 _UNTIED_BY_DEFAULT = frozenset(
     {
         "codegen",
+        "glm",
+        "glm4",
         "gpt_neox",
         "gptj",
+        "granite",
         "llama",
         "mistral",
+        "mixtral",
         "olmo",
         "olmo2",
         "olmo3",
+        "olmoe",
         "phi",
         "phi3",
         "qwen2",
+        "qwen2_moe",
         "qwen3",
+        "qwen3_moe",
         "stablelm",
     }
 )

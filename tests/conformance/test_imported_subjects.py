@@ -63,4 +63,4 @@ def test_the_published_file_of_a_closed_model_differs_in_one_word(
     assert found.word_probability == "sum"
     assert found.measures["pearson_published_sum"] == pytest.approx(0.2121, abs=0.0005)
     assert found.measures["surprisal_bits_mean"] == pytest.approx(3.5282, abs=0.0005)
-    assert {"surprisal_kind", "surprisal_missing"} <= {warning.code for warning in found.warnings}
+    assert {"imported", "surprisal_missing"} <= {warning.code for warning in found.warnings}

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
 from transformers import AutoTokenizer
 
 from scoring.errors import NoSafetensors
 from scoring.subjects import demo_model
+from scoring.subjects.contexts import Context
 from scoring.subjects.encoding import encode
 from scoring.subjects.fast_tokenizers import PROBES, prove_tokenizer, save_fast_tokenizer
 from scoring.subjects.tokenizer_files import check_tokenizer, is_loaded_rightly
@@ -56,7 +58,8 @@ def test_tokens_of_sentencepiece_vocabularies_fall_into_the_words_that_they_spel
 ):
     library = write_sentencepiece(tmp_path / file, options)
     write_configs(tmp_path, model_type, tokenizer_config)
-    encoded = encode(loaded(tmp_path), Passage.join("sentence", SENTENCES[0].split()))
+    passage = Passage.join("sentence", SENTENCES[0].split())
+    encoded = encode(loaded(tmp_path), Context(passage=passage, rows=np.arange(len(passage.spans))))
     pieces = library.encode(SENTENCES[0], out_type=str)
     expected, word = [], -1
     for piece in pieces:
