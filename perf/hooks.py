@@ -32,8 +32,9 @@ def prepare_everything(device: str) -> Callable[[], object]:
 
 def answered_bytes() -> int:
     """What the features themselves take: float32 for each sentence, each layer, embedding and final norm, each unit."""
-    shape = subjects.gpt2_small()
-    return int(len(p6_activations.stimuli()) * (shape.num_hidden_layers + 2) * shape.hidden_size * 4)
+    shape: Any = subjects.gpt2_small()
+    n_bytes: int = len(p6_activations.stimuli()) * (shape.num_hidden_layers + 2) * shape.hidden_size * 4
+    return n_bytes
 
 
 def row(line: str, work: str, peer: memory.Preparation, *, target: Target, not_counted: int = 0) -> Row:

@@ -20,7 +20,7 @@ from scoring import EXTRACTION_VERSION
 from scoring.regression.gram import Gram
 from scoring.responses import Responses, SurprisalKind, Surprisals
 from scoring.subjects.options import ReadingOptions
-from scoring.subjects.planning import TOKEN_BUDGET
+from scoring.subjects.planning import token_budget
 from scoring.subjects.sources import ResolvedModel
 from scoring.types import FeatureArray, Stimuli
 
@@ -63,7 +63,7 @@ def response_key(
             "device": device.partition(":")[0],
             "dtype": dtype,
             "reading": asdict(ReadingOptions.from_mapping(options)),
-            "plan": TOKEN_BUDGET,
+            "plan": token_budget(device),
             "loading": {name: value for name, value in options.items() if name not in known | {"dtype"}},
             "asked": {"layers": layers, "surprisal": surprisal},
             "ids": stimuli.ids,

@@ -17,7 +17,7 @@ from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.subjects.base import Subject
-from scoring.subjects.planning import TOKEN_BUDGET
+from scoring.subjects.planning import token_budget
 from scoring.types import Score
 
 from .cache import ResponseCache
@@ -111,7 +111,7 @@ class _Reader:
         responses = self._find(key, force=run.force)
         if responses is None:
             responses = self._compute(run, benchmark, experiment)
-            if _is_as_planned(responses):
+            if _is_as_planned(responses, order.device):
                 responses = self._cache.keep(key, responses, experiment.stimuli)
             responses = responses.reduced()
             self._computed.add(key)
@@ -149,13 +149,15 @@ class _Reader:
         return self._model
 
 
-def _is_as_planned(responses: Responses) -> bool:
+def _is_as_planned(responses: Responses, device: str) -> bool:
     """Whether batches were cut as planned, or it does not matter: in bfloat16 smaller ones round otherwise.
 
     What memory forced into smaller batches is scored, and read again next time.
     """
-    budget = responses.conditions.get("token_budget", TOKEN_BUDGET)
-    return budget == TOKEN_BUDGET or responses.conditions.get("dtype") == "float32"
+    planned = token_budget(device)
+    return (
+        responses.conditions.get("token_budget", planned) == planned or responses.conditions.get("dtype") == "float32"
+    )
 
 
 def _compare(reading: Reading, *, subject: str) -> Score:

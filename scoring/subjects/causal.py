@@ -12,7 +12,7 @@ from .encoding import Encoded
 from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
 from .framing import Frame
 from .options import Pooling
-from .planning import TOKEN_BUDGET, Window, rolling
+from .planning import Window, rolling
 from .surprisal import Readout, Run, TokenBits
 
 
@@ -29,8 +29,8 @@ class CausalReader:
     frame: Frame
     device: torch.device
     limit: int
-    pooling: Pooling = Pooling.LAST
-    token_budget: int = TOKEN_BUDGET
+    pooling: Pooling
+    token_budget: int
 
     @property
     def stride(self) -> int:

@@ -18,7 +18,7 @@ from .encoding import Encoded
 from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
 from .framing import Frame
 from .options import Pooling
-from .planning import TOKEN_BUDGET, Window, prefixes
+from .planning import Window, prefixes
 from .surprisal import Readout, TokenBits
 
 
@@ -31,9 +31,9 @@ class EncoderReader:
     frame: Frame
     device: torch.device
     limit: int
+    pooling: Pooling
+    token_budget: int
     masked: MaskedReadout | None = None
-    pooling: Pooling = Pooling.LAST
-    token_budget: int = TOKEN_BUDGET
 
     def plan(self, texts: Sequence[Encoded]) -> list[Window]:
         """One prefix for each stimulus that is asked for."""

@@ -17,7 +17,7 @@ from .encoding import Encoded
 from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
 from .framing import Frame
 from .options import Pooling
-from .planning import TOKEN_BUDGET, Window, prefixes, windows
+from .planning import Window, prefixes, windows
 from .surprisal import Readout, Run, TokenBits
 
 
@@ -34,8 +34,8 @@ class Seq2SeqReader:
     readout: Readout
     device: torch.device
     limit: int
-    pooling: Pooling = Pooling.LAST
-    token_budget: int = TOKEN_BUDGET
+    pooling: Pooling
+    token_budget: int
 
     @property
     def capacity(self) -> int:

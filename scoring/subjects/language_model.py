@@ -17,7 +17,6 @@ from .contexts import contexts
 from .encoding import Encoded, encode
 from .extraction import Extracted
 from .options import ReadingOptions, SurprisalMethod
-from .planning import TOKEN_BUDGET
 from .readers import OpenModel, open_reader
 from .surprisal import word_surprisals
 
@@ -36,7 +35,7 @@ class LanguageModel:
         *,
         identifier: str,
         reading: ReadingOptions | None = None,
-        token_budget: int = TOKEN_BUDGET,
+        token_budget: int | None = None,
     ) -> None:
         self._identifier = identifier
         self._tokenizer = tokenizer

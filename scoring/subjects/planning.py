@@ -8,11 +8,19 @@ from dataclasses import dataclass
 from ..errors import ContextTooShort
 from .encoding import Encoded
 
-TOKEN_BUDGET = 8192
-"""Padded tokens in one forward."""
+LONGEST_WINDOW = 8192
+"""Tokens that are read at one time at most, whatever a model allows: the cap on memory."""
+
+_BUDGETS = {"cpu": 1024}
+"""Padded tokens in one forward where fewer are faster: on a CPU the arrays of larger batches leave every cache."""
 
 SURPRISAL_CHUNK = 128
 """Rows of logits that exist at one time: memory is chunk × vocabulary, whatever the text's length."""
+
+
+def token_budget(device: str) -> int:
+    """Padded tokens in one forward on a kind of device (`cpu`, `cuda`); a longer window is read by itself."""
+    return _BUDGETS.get(device.partition(":")[0], LONGEST_WINDOW)
 
 
 @dataclass(frozen=True, kw_only=True)

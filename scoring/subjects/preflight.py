@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ArchitectureUnsupported, InsufficientStorage, ModelTooLarge
 from .families.base import family_of
 from .headers import Tensor
-from .planning import SURPRISAL_CHUNK, TOKEN_BUDGET
+from .planning import LONGEST_WINDOW, SURPRISAL_CHUNK
 from .sizes import depth, n_positions, n_vocabulary, width
 
 ACTIVATIONS_PER_TOKEN = 32
@@ -141,13 +141,13 @@ def preflight(
     """What the model of `config` and `tensors` needs to run in `dtype`, beside what `machine` has.
 
     memory = parameters × bytes of `dtype` × OVERHEAD
-           + TOKEN_BUDGET × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + SURPRISAL_CHUNK × vocabulary × 4
+           + LONGEST_WINDOW × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + SURPRISAL_CHUNK × vocabulary × 4
     """
     machine = machine or Machine()
     counted = _counted(config, tensors)
     n_total = sum(prod(tensor.shape) for tensor in counted.values())
     n_bytes = _BYTES.get(dtype, 4)
-    n_activations = TOKEN_BUDGET * (width(config) or 0) * ACTIVATIONS_PER_TOKEN
+    n_activations = LONGEST_WINDOW * (width(config) or 0) * ACTIVATIONS_PER_TOKEN
     n_logits = SURPRISAL_CHUNK * (n_vocabulary(config) or _largest_table(counted))
     model_type = str(config.get("model_type"))
     return Preflight(

@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import ArchitectureUnsupported, ModelIncomplete, OptionUnknown
 from ..responses import SurprisalKind
+from . import planning
 from .causal import CausalReader
 from .encoder import EncoderReader, MaskedReadout
 from .encoder_decoder import Seq2SeqReader
@@ -24,9 +25,6 @@ from .probes import probe_causality, probe_head, probe_ids, probe_states
 from .sizes import n_positions
 from .surprisal import Readout
 from .vocabulary import BoundarySet, boundary_set
-
-LONGEST_WINDOW = 8192
-"""Tokens that are read at one time at most, whatever a model allows: the cap on memory."""
 
 UNBELIEVABLE_LENGTH = 1_000_000
 """Tokenizers without a limit of their own state a number beyond this."""
@@ -63,8 +61,8 @@ class OpenModel:
         return hashlib.sha256(repr([(frame.head, frame.tail) for frame in self.frames]).encode()).hexdigest()
 
 
-def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_budget: int) -> OpenModel:
-    """The reader of a model, after probes.
+def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_budget: int | None) -> OpenModel:
+    """The reader of a model, after probes; without a `token_budget` that of the device.
 
     Raises ArchitectureUnsupported, ModelIncomplete; OptionUnknown for an option that the model's layout has not.
     """
@@ -76,7 +74,7 @@ def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_bu
         Layout.ENCODER_DECODER: _open_encoder_decoder,
     }[family.layout]
     with torch.inference_mode():
-        return opening(model, tokenizer, family, reading, token_budget)
+        return opening(model, tokenizer, family, reading, token_budget or planning.token_budget(_device(model).type))
 
 
 def _require_possible(layout: Layout, reading: ReadingOptions) -> None:
@@ -211,7 +209,11 @@ def context_limit(config: Any, tokenizer: Any, family: Family) -> int:
     stated = n_positions(
         {**config.to_dict(), "max_position_embeddings": getattr(config, "max_position_embeddings", None)}
     )
-    limits = [LONGEST_WINDOW, *([stated - family.n_reserved_positions] if stated else []), *_rope_limits(config)]
+    limits = [
+        planning.LONGEST_WINDOW,
+        *([stated - family.n_reserved_positions] if stated else []),
+        *_rope_limits(config),
+    ]
     if tokenizer.model_max_length < UNBELIEVABLE_LENGTH:
         limits.append(int(tokenizer.model_max_length))
     return min(limits)

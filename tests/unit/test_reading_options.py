@@ -211,7 +211,7 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(folder, pooling):
     answers = model.respond(stimuli, layers=True, surprisal=True)
     assert cramped.n_refused > 1
     assert answers.conditions["token_budget"] < 150
-    assert roomy.conditions["token_budget"] == 8192
+    assert roomy.conditions["token_budget"] == 1024
     np.testing.assert_allclose(answers.surprisals.sum_bits, roomy.surprisals.sum_bits, atol=1e-5)
     for name, features in roomy.layers.items():
         np.testing.assert_allclose(answers.layers[name], features, atol=1e-5)
@@ -222,7 +222,7 @@ def test_a_text_that_does_not_fit_alone_fails_with_the_numbers(folder):
     model = LanguageModel(network, AutoTokenizer.from_pretrained(folder), identifier="cramped")
     Cramped(network, 9)
     with pytest.raises(
-        OutOfMemory, match=r"one text of \d+ tokens does not fit.*8192 was halved to \d+.*tried to allocate"
+        OutOfMemory, match=r"one text of \d+ tokens does not fit.*1024 was halved to \d+.*tried to allocate"
     ):
         model.respond(stimuli_of(SENTENCES), layers=True, surprisal=False)
 
