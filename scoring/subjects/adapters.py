@@ -1,6 +1,6 @@
 """Adapters: small matrices that were trained beside a model's own and are merged into them when it is loaded.
 
-What belongs here: the checks before their weights move. What does not: merging them (`loading`).
+What belongs here: the checks before their weights move. What does not: merging them (`merging`).
 """
 
 from __future__ import annotations

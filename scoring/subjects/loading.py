@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from transformers import AutoTokenizer as HuggingFaceTokenizer
 
@@ -18,6 +17,7 @@ from .checks import count_parameters
 from .extraction import is_out_of_memory, release_memory
 from .families.base import Layout, family_of
 from .fast_tokenizers import prove_tokenizer
+from .merging import merged
 
 _ROOM = 1.1
 """Weights and what torch keeps beside them, over the weights alone."""
@@ -62,7 +62,7 @@ def load_trained(
             hint="take a worker with more memory, or dtype bfloat16",
         ) from error
     _require_complete(report)
-    return (model if adapter is None else _merged(model, adapter)).eval()
+    return (model if adapter is None else merged(model, adapter)).eval()
 
 
 def build_untrained(folder: Path, *, seed: int, device: str, dtype: str | None) -> Any:
@@ -78,19 +78,6 @@ def load_tokenizer(folder: Path) -> Any:
     """The fast tokenizer in `folder`; one made from an old vocabulary is compared with the vocabulary's own library."""
     prove_tokenizer(folder)
     return HuggingFaceTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-
-
-def _merged(model: Any, adapter: Path) -> Any:
-    """The model with the adapter's matrices added to its own: W + scale · B A, layers and names unchanged."""
-    try:
-        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
-        raise ModelIncomplete(
-            f"the adapter does not fit this model: {str(error)[:300]}",
-            hint="adapter and model have to be of one architecture and size",
-            param="options.adapter",
-        ) from error
-    return adapted.merge_and_unload()
 
 
 def _auto_class(model_type: str, *, masked: bool) -> Any:

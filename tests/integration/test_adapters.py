@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 from huggingface_hub.utils._http import close_session
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scoring.errors import (
@@ -23,6 +24,7 @@ from scoring.errors import (
     RevisionNotFound,
 )
 from scoring.subjects.language_model import LanguageModel
+from scoring.subjects.loading import load_trained
 from scoring.subjects.opening import open_subject
 from scoring.subjects.sources import ResolvedModel, resolve
 from scoring.types import Passage, Stimuli
@@ -159,3 +161,48 @@ def test_an_adapter_of_another_model_is_refused(hub: FakeHub, base: Path, adapte
     other = write_model(tmp_path / "other", "gpt2")
     with pytest.raises(ModelIncomplete, match="does not fit this model"):
         LanguageModel.from_folder(other, identifier="other", adapter=resolved.adapter_folder)
+
+
+def without(part: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if part not in name}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda tensors: {"nonsense.weight": torch.ones(2)}, "lacks 18 tensors"),
+        (lambda tensors: without("lora_B", tensors), "lacks 9 tensors.*lora_B"),
+        (lambda tensors: without("layers.1.", without("layers.2.", tensors)), "lacks 12 tensors.*layers.1"),
+        (lambda tensors: {**tensors, "nonsense.weight": torch.ones(2)}, "has, without a place.*nonsense"),
+        (
+            lambda tensors: {**tensors, "base_model.model.model.layers.0.mlp.down_proj.weight": torch.ones(32, 48)},
+            "would replace.*down_proj",
+        ),
+        (lambda tensors: {name: tensor[:, :1].contiguous() for name, tensor in tensors.items()}, "size mismatch"),
+    ],
+)
+def test_an_adapter_that_does_not_fit_as_a_whole_is_refused(
+    base: Path, adapter: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]], words: str
+) -> None:
+    file = adapter / "adapter_model.safetensors"
+    save_file(change(load_file(file)), file)
+    with pytest.raises(ModelIncomplete, match=words) as caught:
+        LanguageModel.from_folder(base, identifier="base", adapter=adapter)
+    assert caught.value.param == "options.adapter"
+
+
+@pytest.mark.parametrize(
+    ("options", "tables", "names"),
+    [({}, True, {"lm_head", "embed_tokens"}), ({"modules_to_save": ["lm_head"]}, False, {"lm_head"})],
+)
+def test_an_adapter_may_bring_tables_and_heads_that_were_trained_with_it(
+    base: Path, tmp_path: Path, options: dict[str, Any], tables: bool, names: set[str]
+) -> None:
+    network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+    adapted = get_peft_model(network, LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM", **options))
+    adapted.get_output_embeddings().weight.data.mul_(2)
+    adapted.save_pretrained(tmp_path / "saved", save_embedding_layers=tables)
+    saved = load_file(tmp_path / "saved" / "adapter_model.safetensors")
+    assert {name.rsplit(".", 2)[-2] for name in saved} == {"lora_A", "lora_B", *names}
+    model = load_trained(base, device="cpu", dtype="float32", adapter=tmp_path / "saved")
+    assert torch.equal(model.lm_head.weight, saved["base_model.model.lm_head.weight"])
