@@ -126,7 +126,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
         return sorted(rest)
     shards, tensors = _inspected_weights(hub, name, sha, files, read)
     chosen = sorted({*shards, *rest})
-    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=_free_bytes(hub.cache_dir))
+    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=free_bytes(hub.cache_dir))
     n_bytes = sum(files[file].size or 0 for file in chosen)
     preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=machine).require_fit()
     return chosen
@@ -158,7 +158,7 @@ def _check_sizes(files: Files, small: list[str]) -> None:
 
 def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
     """The files of a model to convert, if there is room for them and for the copy. Raises InsufficientStorage."""
-    n_bytes, n_free = sum(files[file].size or 0 for file in chosen), _free_bytes(hub.cache_dir)
+    n_bytes, n_free = sum(files[file].size or 0 for file in chosen), free_bytes(hub.cache_dir)
     if 2 * n_bytes > n_free:
         raise InsufficientStorage(
             f"the model has {n_bytes} bytes and its copy as many, the disk has {n_free} free",
@@ -167,7 +167,7 @@ def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
     return sorted(set(chosen))
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Free bytes on the disk where `folder` lies or will lie."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(there).free

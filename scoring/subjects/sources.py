@@ -93,7 +93,11 @@ def resolve(
     resolved = _resolved(parsed, requested, place, wanted)
     if adapter is None:
         return resolved
-    return replace(resolved, adapter_folder=fetch_adapter(hub, adapter, on_progress=on_progress))
+    n_parameters = resolved.parameters or 0
+    folder = fetch_adapter(
+        hub, adapter, dtype=dtype, n_model_parameters=n_parameters, machine=machine, on_progress=on_progress
+    )
+    return replace(resolved, adapter_folder=folder)
 
 
 @dataclass(frozen=True, kw_only=True)
