@@ -13,8 +13,8 @@ from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
 
-from ..errors import ModelIncomplete, OutOfMemory
-from .extraction import is_out_of_memory, release_memory
+from ..errors import ModelIncomplete
+from .library_errors import understood
 
 _OWN = "lora_"
 """What the names of an adapter's own matrices have in them, and those of the model's tensors have not."""
@@ -26,19 +26,14 @@ def merged(model: Any, adapter: Path) -> Any:
     Raises ModelIncomplete where the adapter lacks a matrix that its configuration asks for in this model, or has a
     tensor that has no place there; OutOfMemory.
     """
-    try:
+    with understood("the adapter's matrices", param="options.adapter"):
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Found missing adapter keys")  # an error here, a few lines below
+            warnings.filterwarnings(
+                "ignore", message="Found missing adapter keys"
+            )  # an error here, in `_require_whole`
             adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
         _require_whole(adapted, adapter)
         return adapted.merge_and_unload()
-    except ModelIncomplete:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            release_memory()
-            raise OutOfMemory(f"the adapter does not fit into memory ({str(error)[:300]})") from error
-        raise _unfit(f"{type(error).__name__}: {str(error)[:300]}") from error
 
 
 def _require_whole(adapted: Any, adapter: Path) -> None:
@@ -67,12 +62,8 @@ def _tables(adapted: Any) -> list[Any]:
 def _require_none(what: str, names: Collection[str]) -> None:
     if names:
         shown = ", ".join(ascii(name[:96]) for name in sorted(names)[:5])
-        raise _unfit(f"it {what} {len(names)} tensors: {shown}")
-
-
-def _unfit(reason: str) -> ModelIncomplete:
-    return ModelIncomplete(
-        f"the adapter does not fit this model: {reason}",
-        hint="adapter and model have to be of one architecture and size",
-        param="options.adapter",
-    )
+        raise ModelIncomplete(
+            f"the adapter does not fit this model: it {what} {len(names)} tensors: {shown}",
+            hint="adapter and model have to be of one architecture and size",
+            param="options.adapter",
+        )
