@@ -28,9 +28,7 @@ def merged(model: Any, adapter: Path) -> Any:
     """
     with understood("the adapter's matrices", param="options.adapter"):
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="Found missing adapter keys"
-            )  # an error here, in `_require_whole`
+            warnings.filterwarnings("ignore", message="Found missing adapter keys")  # an error in `_require_whole`
             adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
         _require_whole(adapted, adapter)
         return adapted.merge_and_unload()
@@ -39,7 +37,7 @@ def merged(model: Any, adapter: Path) -> Any:
 def _require_whole(adapted: Any, adapter: Path) -> None:
     """Pass if file and model have the same matrices. Loading alone only warns; loading again tells what was left."""
     tensors = load_peft_weights(str(adapter), device="cpu", local_files_only=True)
-    report = set_peft_model_state_dict(adapted, dict(tensors))
+    report: Any = set_peft_model_state_dict(adapted, dict(tensors))
     _require_none("lacks", [name for name in report.missing_keys if _OWN in name])
     _require_none("has, without a place for them,", report.unexpected_keys)
     _require_none("would replace", _replaced(adapted, tensors))

@@ -82,7 +82,7 @@ def take(hub: FakeHub, base: Path, adapter: str | None, *, model: str = "local/b
         cache_dir=cache,
         endpoint=hub.url,
         timeout_s=5.0,
-        adapter=adapter,
+        options={} if adapter is None else {"adapter": adapter},
         **options,
     )
 
@@ -167,7 +167,7 @@ def test_an_adapter_of_another_model_is_refused(hub: FakeHub, base: Path, adapte
     sha = hub.add("org/adapter", adapter)
     resolved = take(hub, base, f"org/adapter@{sha}")
     other = write_model(tmp_path / "other", "gpt2")
-    with pytest.raises(ModelIncomplete, match="adapter.*cannot be loaded: .*Target modules"):
+    with pytest.raises(ModelIncomplete, match=r"adapter.*cannot be loaded: .*Target modules"):
         LanguageModel.from_folder(other, identifier="other", adapter=resolved.adapter_folder)
 
 
@@ -287,5 +287,5 @@ def grow(file: Path, *, n_numbers: int) -> int:
 def test_a_model_with_an_adapter_beside_it_is_not_scored_as_the_two_together(base: Path, adapter: Path) -> None:
     for file in adapter.iterdir():
         shutil.copyfile(file, base / file.name)
-    with pytest.raises(ModelIncomplete, match="adapter_config.json lies beside"):
+    with pytest.raises(ModelIncomplete, match=r"adapter_config\.json lies beside"):
         LanguageModel.from_folder(base, identifier="base")
