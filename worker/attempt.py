@@ -94,7 +94,7 @@ class Attempt:
             data_mirror=store.mirror,
             dtype=self._dtype,
             memory_bytes=device_memory(self._device),
-            adapter=self._claim.options.get("adapter"),
+            options=self._claim.options,
         )
         ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
         try:
@@ -105,8 +105,8 @@ class Attempt:
         if answer.failure is not None:
             self._ledger.fail(self._ledger.open_runs, answer.failure)
         for run in self._ledger.open_runs:
-            if run.benchmark in answer.data_failures:
-                self._ledger.fail([run], answer.data_failures[run.benchmark])
+            if run.benchmark in answer.run_failures:
+                self._ledger.fail([run], answer.run_failures[run.benchmark])
         if answer.model is not None:
             self._ledger.remember(_new_model(answer.model))
         return answer.model

@@ -130,15 +130,16 @@ class FetchOrder(Message):
     data_mirror: Path | None
     dtype: str = "float32"
     memory_bytes: int | None = None
-    adapter: str | None = None
+    options: dict[str, Any] = {}
 
 
 class FetchAnswer(Message):
-    """The model on this disk, or why not; and for each benchmark whose data cannot be had, why not."""
+    """The model on this disk, or why not; and why not for each benchmark whose data cannot be had or that asks for
+    what the model has not."""
 
     model: ResolvedModel | None
     failure: Failure | None
-    data_failures: dict[str, Failure]
+    run_failures: dict[str, Failure]
 
 
 class ScoringOrder(Message):

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
-from scoring.subjects.families.base import supported_model_types
+from scoring.errors import BenchmarkUnknown
+from scoring.subjects.families.base import family_of, supported_model_types
+from scoring.subjects.model_ids import Namespace
+from scoring.subjects.options import ReadingOptions
+from scoring.subjects.possible import require_possible
 from scoring.subjects.sources import ResolvedModel, resolve
 
 from .child import end_with_supervisor, say
@@ -32,16 +37,17 @@ def fetch(order: FetchOrder) -> FetchAnswer:
     try:
         model = _model(order)
     except Exception as error:  # the boundary of the process: everything becomes an answer
-        return FetchAnswer(model=None, failure=Failure.of(error), data_failures={})
+        return FetchAnswer(model=None, failure=Failure.of(error), run_failures={})
     store = DataStore(cache=order.data_cache, mirror=order.data_mirror)
     failures: dict[str, Failure] = {}
     for name in order.benchmarks:
         say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
         try:
+            _require_possible(model, name, order)
             bring_data(name, store)
-        except Exception as error:  # one data set's trouble must not reach the other runs
+        except Exception as error:  # one benchmark's trouble must not reach the other runs
             failures[name] = Failure.of(error)
-    return FetchAnswer(model=model, failure=None, data_failures=failures)
+    return FetchAnswer(model=model, failure=None, run_failures=failures)
 
 
 def bring_data(benchmark: str, store: DataStore) -> None:
@@ -52,6 +58,22 @@ def bring_data(benchmark: str, store: DataStore) -> None:
     dataset = dataset_named(found.dataset)
     for file in dataset.files:
         store.path(dataset, file)
+
+
+def _require_possible(model: ResolvedModel, benchmark: str, order: FetchOrder) -> None:
+    """Pass where the model can give what a benchmark asks for; what was imported is asked when it is opened."""
+    if model.model_type != Namespace.IMPORTED:
+        reading = ReadingOptions.from_mapping(order.options)
+        asks_surprisal = benchmark_named(benchmark).asks_surprisal
+        require_possible(family_of(model.model_type).layout, reading, asks_surprisal=asks_surprisal)
+
+
+def _asks_nothing_but_surprisal(benchmarks: Collection[str]) -> bool:
+    """Whether a model without surprisals is of no use to any of these benchmarks; an unknown one says nothing."""
+    try:
+        return bool(benchmarks) and all(benchmark_named(name).asks_surprisal for name in benchmarks)
+    except BenchmarkUnknown:
+        return False
 
 
 def _model(order: FetchOrder) -> ResolvedModel:
@@ -69,7 +91,8 @@ def _model(order: FetchOrder) -> ResolvedModel:
         endpoint=os.environ.get("HF_ENDPOINT"),
         dtype=order.dtype,
         memory_bytes=order.memory_bytes,
-        adapter=order.adapter,
+        options=order.options,
+        asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks),
         on_progress=report,
     )
 

@@ -18,12 +18,15 @@ from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 from ..errors import HubUnavailable, InsufficientStorage, ModelIncomplete, OptionUnknown, ScoringError
 from . import checks
+from .families.base import family_of
 from .hub_errors import asked
 from .hub_files import Hub, content, forget_damaged, header, verify
 from .hub_progress import OnProgress, reporter, silent_bar
 from .local import downloaded_folder, is_model_file, mark_verified
 from .model_ids import is_commit_sha
+from .options import ReadingOptions
 from .pickled_files import checked_pickles
+from .possible import require_possible, require_template
 from .preflight import Machine, preflight
 from .tokenizer_files import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG, check_tokenizer, is_loaded_rightly
 
@@ -35,6 +38,7 @@ class Wanted:
     """What may come in: types of model and what they have to fit.
 
     `convertible` also takes pickles and old tokenizers. Without `weights` none move, and none have to be there.
+    `reading` is how the model is to read, `asks_surprisal` whether nothing but surprisals is asked of it.
     """
 
     supported: Collection[str]
@@ -42,6 +46,14 @@ class Wanted:
     machine: Machine = field(default_factory=Machine)
     convertible: bool = False
     weights: bool = True
+    reading: ReadingOptions = field(default_factory=ReadingOptions)
+    asks_surprisal: bool = False
+
+    def require_possible(self, names: Collection[str], documents: Mapping[str, Mapping[str, Any]]) -> None:
+        """Pass where a model of these files and configurations can read so. Raises OptionUnknown."""
+        layout = family_of(str(documents[checks.CONFIG].get("model_type"))).layout
+        require_possible(layout, self.reading, asks_surprisal=self.asks_surprisal)
+        require_template(names, documents.get(TOKENIZER_CONFIG, {}), self.reading)
 
 
 def fetch(hub: Hub, name: str, revision: str, wanted: Wanted, *, on_progress: OnProgress) -> tuple[str, Path]:
@@ -49,8 +61,8 @@ def fetch(hub: Hub, name: str, revision: str, wanted: Wanted, *, on_progress: On
 
     In order: commit, configurations, file list, headers of the weights, memory and disk, download, checksums. Raises
     ModelNotFound, RevisionNotFound, ModelGated, NoSafetensors, RemoteCodeRefused, ArchitectureUnsupported,
-    ModelIncomplete, ModelTooLarge, InsufficientStorage before anything is written; HubUnavailable wherever asking again
-    may help.
+    ModelIncomplete, ModelTooLarge, InsufficientStorage, OptionUnknown before anything is written; HubUnavailable
+    wherever asking again may help.
     """
 
     def choose(sha: str, files: Files) -> list[str]:
@@ -109,6 +121,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     documents = {file: read(file) for file in checks.CODE_BEARING if file in files} if config_is_there else {}
     if config_is_there:
         checks.check_documents(documents, wanted.supported)
+        wanted.require_possible(files, documents)
     rest = [file for file in files if is_model_file(file) and ".safetensors" not in file]
     _check_sizes(files, rest)
     if wanted.convertible and (pickles := checked_pickles(files, read)):
@@ -126,7 +139,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
         return sorted(rest)
     shards, tensors = _inspected_weights(hub, name, sha, files, read)
     chosen = sorted({*shards, *rest})
-    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=_free_bytes(hub.cache_dir))
+    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=free_bytes(hub.cache_dir))
     n_bytes = sum(files[file].size or 0 for file in chosen)
     preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=machine).require_fit()
     return chosen
@@ -158,7 +171,7 @@ def _check_sizes(files: Files, small: list[str]) -> None:
 
 def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
     """The files of a model to convert, if there is room for them and for the copy. Raises InsufficientStorage."""
-    n_bytes, n_free = sum(files[file].size or 0 for file in chosen), _free_bytes(hub.cache_dir)
+    n_bytes, n_free = sum(files[file].size or 0 for file in chosen), free_bytes(hub.cache_dir)
     if 2 * n_bytes > n_free:
         raise InsufficientStorage(
             f"the model has {n_bytes} bytes and its copy as many, the disk has {n_free} free",
@@ -167,7 +180,7 @@ def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
     return sorted(set(chosen))
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Free bytes on the disk where `folder` lies or will lie."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(there).free

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 from transformers import AutoTokenizer as HuggingFaceTokenizer
+from transformers import GenerationConfig
+from transformers.utils import GENERATION_CONFIG_NAME
 
-from ..errors import ModelIncomplete, OutOfMemory
-from .checks import count_parameters
-from .extraction import is_out_of_memory, release_memory
-from .families.base import Layout, family_of
+from ..errors import ModelIncomplete
+from .adapters import CONFIG as ADAPTER_CONFIG
+from .architecture import auto_class, n_parameters, read_config, require_agreement, require_room
 from .fast_tokenizers import prove_tokenizer
+from .library_errors import understood
+from .merging import merged
 
 _ROOM = 1.1
 """Weights and what torch keeps beside them, over the weights alone."""
@@ -37,78 +38,74 @@ def load_trained(
 
     `masked`: with the head for masked tokens, where it is an encoder. A model that one GPU cannot hold is spread over
     all of them and the CPU. `adapter`: a folder with LoRA matrices, which are merged into the weights. Raises
-    ModelIncomplete, ArchitectureUnsupported, OutOfMemory.
+    ModelIncomplete, ModelTooLarge, ArchitectureUnsupported, OutOfMemory.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    number_format = dtype or default_dtype(device)
-    try:
-        model, report = _auto_class(config.model_type, masked=masked).from_pretrained(
+    _require_alone(folder)
+    config, number_format = read_config(folder), getattr(torch, dtype or default_dtype(device))
+    n_described = n_parameters(config, masked=masked)
+    require_agreement(folder, n_described)
+    require_room(n_described, itemsize=number_format.itemsize, device=device)
+    with understood(f"the weights, {n_described} parameters in {number_format},", memory=device):
+        model, report = auto_class(config.model_type, masked=masked).from_pretrained(
             folder,
-            dtype=getattr(torch, number_format),
-            device_map=_device_map(folder, device, getattr(torch, number_format)),
+            dtype=number_format,
+            device_map=_device_map(n_described, device, number_format),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        release_memory()
-        raise OutOfMemory(
-            f"the weights do not fit on {device}: {count_parameters(folder)} parameters in {number_format}"
-            f" ({str(error)[:300]})",
-            hint="take a worker with more memory, or dtype bfloat16",
-        ) from error
     _require_complete(report)
-    return (model if adapter is None else _merged(model, adapter)).eval()
+    return (model if adapter is None else merged(model, adapter)).eval()
 
 
-def build_untrained(folder: Path, *, seed: int, device: str, dtype: str | None) -> Any:
-    """The architecture of `folder` with random weights: drawn on the CPU in float32 under `seed`, then moved."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = _auto_class(config.model_type, masked=False).from_config(config, dtype=torch.float32)
-    return model.to(dtype=getattr(torch, dtype or default_dtype(device)), device=device).eval()
+def build_untrained(folder: Path, *, seed: int, device: str, dtype: str | None, masked: bool = False) -> Any:
+    """The architecture of `folder` with random weights: drawn on the CPU in float32 under `seed`, then moved.
+
+    `masked` is that of `load_trained`. What generation ends with is read where the folder says it, as for the trained
+    model: it is no weight. Raises ModelIncomplete, ModelTooLarge, ArchitectureUnsupported, OutOfMemory.
+    """
+    config, number_format = read_config(folder), getattr(torch, dtype or default_dtype(device))
+    n_described = n_parameters(config, masked=masked)
+    require_room(n_described, itemsize=torch.float32.itemsize, device="cpu")
+    if device.startswith("cuda"):
+        require_room(n_described, itemsize=number_format.itemsize, device=device, spread=False)
+    with understood(f"random weights, {n_described} parameters in {number_format},", memory=device):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = auto_class(config.model_type, masked=masked).from_config(config, dtype=torch.float32)
+        if model.can_generate() and (folder / GENERATION_CONFIG_NAME).is_file():
+            model.generation_config = GenerationConfig.from_pretrained(folder, local_files_only=True)
+        return model.to(dtype=number_format, device=device).eval()
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The fast tokenizer in `folder`; one made from an old vocabulary is compared with the vocabulary's own library."""
-    prove_tokenizer(folder)
-    return HuggingFaceTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    """The fast tokenizer in `folder`; one made from an old vocabulary is compared with the vocabulary's own library.
+
+    Raises NoSafetensors, ModelIncomplete.
+    """
+    with understood("the tokenizer's files"):
+        prove_tokenizer(folder)
+        return HuggingFaceTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
-def _merged(model: Any, adapter: Path) -> Any:
-    """The model with the adapter's matrices added to its own: W + scale · B A, layers and names unchanged."""
-    try:
-        adapted = PeftModel.from_pretrained(model, str(adapter), local_files_only=True)
-    except (ValueError, RuntimeError, KeyError, TypeError) as error:
+def _require_alone(folder: Path) -> None:
+    """Pass if no adapter lies beside the weights: transformers would load it too, without being asked."""
+    if (folder / ADAPTER_CONFIG).is_file():
         raise ModelIncomplete(
-            f"the adapter does not fit this model: {str(error)[:300]}",
-            hint="adapter and model have to be of one architecture and size",
-            param="options.adapter",
-        ) from error
-    return adapted.merge_and_unload()
+            f"{ADAPTER_CONFIG} lies beside the model's weights",
+            hint="remove the adapter from the folder, and name it with the option adapter",
+            param="model",
+        )
 
 
-def _auto_class(model_type: str, *, masked: bool) -> Any:
-    layout = family_of(model_type).layout
-    if layout is Layout.DECODER:
-        return AutoModelForCausalLM
-    if layout is Layout.ENCODER_DECODER:
-        return AutoModelForSeq2SeqLM
-    return AutoModelForMaskedLM if masked else AutoModel
-
-
-def _device_map(folder: Path, device: str, dtype: torch.dtype) -> Any:
+def _device_map(n_described: int, device: str, number_format: torch.dtype) -> Any:
     """Where weights go: straight to the device, or, where one GPU is too small, wherever accelerate finds room."""
     if not device.startswith("cuda"):
         return None
-    n_bytes = count_parameters(folder) * dtype.itemsize * _ROOM
     n_free, _ = torch.cuda.mem_get_info(device)
-    return "auto" if n_bytes > n_free else {"": device}
+    return "auto" if n_described * number_format.itemsize * _ROOM > n_free else {"": device}
 
 
 def _require_complete(report: dict[str, Any]) -> None:

@@ -167,6 +167,35 @@ def preflight(
     )
 
 
+def require_room_beside(
+    n_model_parameters: int,
+    tensors: Mapping[str, Tensor],
+    *,
+    dtype: str,
+    disk_needed_bytes: int,
+    machine: Machine,
+) -> None:
+    """Pass where the `tensors` of an adapter fit into memory beside its model, and their file onto the disk.
+
+    They are held in float32 while they are merged. Raises ModelTooLarge or InsufficientStorage, with both numbers.
+    """
+    n_own = sum(prod(tensor.shape) for tensor in tensors.values())
+    n_bytes = int((n_model_parameters * _BYTES.get(dtype, 4) + 4 * n_own) * OVERHEAD)
+    if machine.memory_bytes is not None and n_bytes > machine.memory_bytes:
+        raise ModelTooLarge(
+            f"the adapter has {n_own} parameters and needs with its model {n_bytes} bytes of memory, this worker has"
+            f" {machine.memory_bytes}",
+            param="options.adapter",
+        )
+    if machine.free_disk_bytes is not None and disk_needed_bytes > machine.free_disk_bytes:
+        raise InsufficientStorage(
+            f"the adapter has {disk_needed_bytes} bytes, the disk of the model cache has"
+            f" {machine.free_disk_bytes} free",
+            hint="free space there, or point the cache to a larger disk",
+            param="options.adapter",
+        )
+
+
 def n_parameters(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
     """How many numbers the weights hold: tied ones once, buffers that older checkpoints saved along not at all."""
     return sum(prod(tensor.shape) for tensor in _counted(config, tensors).values())

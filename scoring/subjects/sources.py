@@ -6,14 +6,15 @@ is asked (`hub`), what files must look like (`checks`), and loading them (`langu
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import ModelIncomplete, NoSafetensors, OptionUnknown, RevisionNotFound
 from . import demo_model, model_ids
 from .adapters import fetch_adapter
-from .checks import check_folder, check_plain_files
+from .checks import CODE_BEARING, check_folder, check_plain_files, read_json
 from .families.base import family_of
 from .hub import Wanted, fetch
 from .hub_files import Hub
@@ -21,6 +22,7 @@ from .hub_progress import OnProgress
 from .imports.store import find_import
 from .local import content_revision, downloaded_folder, local_folder, signature
 from .model_ids import DEFAULT_REVISION, ModelId, Namespace
+from .options import ReadingOptions
 from .preflight import Machine, preflight
 
 DEMO_FOLDER = "demo-tiny"
@@ -70,30 +72,54 @@ def resolve(
     timeout_s: float = 10.0,
     dtype: str = "float32",
     memory_bytes: int | None = None,
-    adapter: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    asks_surprisal: bool = False,
     on_progress: OnProgress = lambda fraction, detail: None,
 ) -> ResolvedModel:
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
     `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
-    where that is known. A verified commit is taken without asking the hub. An untrained twin needs configuration and
-    tokenizer only: no weights move. `adapter` is brought beside it. Raises any ModelError, OptionUnknown,
-    InsufficientStorage, HubUnavailable.
+    where that is known. A verified commit is taken without asking the hub. `options` say how the model is to read, and
+    which adapter is brought beside it; `asks_surprisal`: nothing but surprisals is asked of it. Raises any ModelError,
+    OptionUnknown, InsufficientStorage, HubUnavailable.
     """
-    parsed = model_ids.parse(model_id)
-    requested = model_ids.check_revision(revision or DEFAULT_REVISION)
+    parsed, requested = model_ids.parse(model_id), model_ids.check_revision(revision or DEFAULT_REVISION)
     if parsed.namespace is Namespace.IMPORTED:
         return _imported(parsed, requested, import_dir)
-    if adapter is not None and parsed.inner is not None:
-        raise OptionUnknown("an untrained twin takes no adapter", param="options.adapter")
     hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
-    machine = Machine(memory_bytes=memory_bytes)
-    wanted = Wanted(supported=supported, dtype=dtype, machine=machine, weights=parsed.inner is None)
+    wanted = Wanted(
+        supported=supported,
+        dtype=dtype,
+        machine=Machine(memory_bytes=memory_bytes),
+        weights=parsed.inner is None,
+        reading=ReadingOptions.from_mapping(options or {}),
+        asks_surprisal=asks_surprisal,
+    )
+    adapter = _adapter_for(parsed, options or {})
     place = _place(hub, parsed.inner or parsed, requested, wanted, model_dir=model_dir, on_progress=on_progress)
     resolved = _resolved(parsed, requested, place, wanted)
-    if adapter is None:
-        return resolved
-    return replace(resolved, adapter_folder=fetch_adapter(hub, adapter, on_progress=on_progress))
+    return resolved if adapter is None else _with_adapter(resolved, hub, adapter, wanted, on_progress)
+
+
+def _adapter_for(model: ModelId, options: Mapping[str, Any]) -> str | None:
+    adapter = options.get("adapter")
+    if adapter is not None and model.inner is not None:
+        raise OptionUnknown("an untrained twin takes no adapter", param="options.adapter")
+    return None if adapter is None else str(adapter)
+
+
+def _with_adapter(
+    model: ResolvedModel, hub: Hub, adapter: str, wanted: Wanted, on_progress: OnProgress
+) -> ResolvedModel:
+    folder = fetch_adapter(
+        hub,
+        adapter,
+        dtype=wanted.dtype,
+        n_model_parameters=model.parameters or 0,
+        machine=wanted.machine,
+        on_progress=on_progress,
+    )
+    return replace(model, adapter_folder=folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +179,8 @@ def _only_revision(requested: str, folder: Path) -> str:
 def _resolved(model: ModelId, requested: str, place: _Place, wanted: Wanted) -> ResolvedModel:
     """What lies in the place, checked again as it is now. Raises ModelTooLarge too."""
     architecture = check_plain_files(place.folder, wanted.supported)
+    names = {path.name for path in place.folder.iterdir()}
+    wanted.require_possible(names, {name: read_json(place.folder / name) for name in CODE_BEARING if name in names})
     n_parameters, n_embedding_parameters = _parameters(place.folder, wanted)
     return ResolvedModel(
         model_id=str(model),

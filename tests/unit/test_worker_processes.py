@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scoring.host_memory import room_in_groups
 from worker.child import Child, fetch_environment, scoring_environment
-from worker.device import detect_device, device_memory, room_in_groups
+from worker.device import detect_device, device_memory
 from worker.exchange import Failure, Progress, Stage
 
 

@@ -1,0 +1,115 @@
+"""What a fetch refuses before weights move, and what it refuses of a claim without spoiling the rest."""
+
+import json
+
+import pytest
+from huggingface_hub.utils._http import close_session
+
+from scoring.errors import OptionUnknown
+from scoring.subjects.families.base import Layout
+from scoring.subjects.options import ReadingOptions
+from scoring.subjects.possible import require_possible
+from tests.fake_hub import FakeHub
+from tests.models import write_model
+from worker.exchange import FetchOrder
+from worker.fetch import fetch
+
+BOTH = ("demo-fmri", "demo-reading")
+MASKED = {"surprisal": "pseudo-log-likelihood"}
+CHAT = {"prompt_format": "chat"}
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    close_session()
+    with FakeHub() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        yield running
+        close_session()
+
+
+@pytest.fixture
+def order(tmp_path):
+    def make(model_id="org/model", benchmarks=BOTH, **options):
+        return FetchOrder(
+            model_id=model_id,
+            revision=None,
+            benchmarks=benchmarks,
+            model_dir=tmp_path,
+            model_cache=tmp_path / "cache",
+            import_dir=tmp_path / "imports",
+            data_cache=tmp_path / "data",
+            data_mirror=None,
+            options=options,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("layout", "options", "asks_surprisal", "param"),
+    [
+        (Layout.DECODER, MASKED, False, "options.surprisal"),
+        (Layout.ENCODER_DECODER, MASKED, False, "options.surprisal"),
+        (Layout.ENCODER, CHAT, False, "options.prompt_format"),
+        (Layout.ENCODER_DECODER, CHAT, False, "options.prompt_format"),
+        (Layout.ENCODER, {}, True, "options.surprisal"),
+        (Layout.ENCODER, MASKED, True, None),
+        (Layout.ENCODER, {}, False, None),
+        (Layout.DECODER, CHAT, True, None),
+        (Layout.ENCODER_DECODER, {}, True, None),
+    ],
+)
+def test_a_layout_decides_what_can_be_asked(layout, options, asks_surprisal, param):
+    reading = ReadingOptions.from_mapping(options)
+    if param is None:
+        require_possible(layout, reading, asks_surprisal=asks_surprisal)
+        return
+    with pytest.raises(OptionUnknown) as caught:
+        require_possible(layout, reading, asks_surprisal=asks_surprisal)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("model_type", "options", "benchmarks", "param"),
+    [
+        ("gpt2", MASKED, BOTH, "options.surprisal"),
+        ("bert", CHAT, BOTH, "options.prompt_format"),
+        ("bert", {}, ("demo-reading",), "options.surprisal"),
+        ("gpt2", CHAT, BOTH, "options.prompt_format"),
+    ],
+)
+@pytest.mark.parametrize("place", ["hub", "untrained", "local"])
+def test_what_is_impossible_is_refused_before_weights_move(
+    hub, order, tmp_path, place, model_type, options, benchmarks, param
+):
+    hub.add("org/model", write_model(tmp_path / "model", model_type))
+    name = {"hub": "org/model", "untrained": "untrained/org/model@0", "local": "local/model"}[place]
+    answer = fetch(order(name, benchmarks, **options))
+    assert (answer.failure.code, answer.failure.param) == ("option_unknown", param)
+    assert hub.n_weights_served == 0
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("where", ["chat_template.jinja", "tokenizer_config.json"])
+def test_a_chat_template_is_found_wherever_it_may_be(hub, order, tmp_path, where):
+    folder = write_model(tmp_path / "model", "gpt2")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    if where == "chat_template.jinja":
+        (folder / where).write_text("{{ messages[0].content }}")
+    else:
+        (folder / where).write_text(json.dumps({**config, "chat_template": "{{ messages[0].content }}"}))
+    hub.add("org/model", folder)
+    assert fetch(order(**CHAT)).failure is None
+
+
+@pytest.mark.parametrize(("options", "impossible"), [({}, {"demo-reading"}), (MASKED, set())])
+def test_a_reading_benchmark_of_an_encoder_fails_alone(hub, order, tmp_path, options, impossible):
+    hub.add("org/model", write_model(tmp_path / "model", "bert"))
+    answer = fetch(order(**options))
+    assert answer.failure is None
+    assert answer.model.model_type == "bert"
+    assert {name: failure.code for name, failure in answer.run_failures.items()} == dict.fromkeys(
+        impossible, "option_unknown"
+    )
