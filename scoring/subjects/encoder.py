@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import ContextTooShort, OptionUnknown
+from ..errors import ContextTooShort
 from .encoding import Encoded
 from .extraction import Extracted, FeatureTable, Layers, OnProgress, Taps, hidden_of, in_batches, padded
 from .framing import Frame
@@ -43,13 +43,7 @@ class EncoderReader:
     def read(
         self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress
     ) -> Extracted:
-        """Features from growing prefixes; bits, where asked for, from masked tokens. Raises OptionUnknown."""
-        if surprisal and self.masked is None:
-            raise OptionUnknown(
-                "an encoder sees the future and gives no surprisals",
-                hint="score it on brain benchmarks, or choose the option surprisal: pseudo-log-likelihood",
-                param="options.surprisal",
-            )
+        """Features from growing prefixes; bits, where asked for, from masked tokens."""
         table, taps = FeatureTable(self.layers.names, n_stimuli=n_stimuli), Taps(self.layers, self.device)
 
         def read(batch: list[Window]) -> None:

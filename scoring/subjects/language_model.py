@@ -17,6 +17,7 @@ from .contexts import contexts
 from .encoding import Encoded, encode
 from .extraction import Extracted
 from .options import ReadingOptions, SurprisalMethod
+from .possible import require_possible
 from .readers import OpenModel, open_reader
 from .surprisal import word_surprisals
 
@@ -60,8 +61,9 @@ class LanguageModel:
         Raises ModelIncomplete where tensors are missing or misshapen, ArchitectureUnsupported where the type is
         unknown or the future leaks into the past, OutOfMemory, OptionUnknown.
         """
-        masked = (reading or ReadingOptions()).surprisal is SurprisalMethod.PSEUDO_LOG_LIKELIHOOD
-        model = loading.load_trained(folder, device=device, dtype=dtype, masked=masked, adapter=adapter)
+        model = loading.load_trained(
+            folder, device=device, dtype=dtype, masked=_needs_masked_head(reading), adapter=adapter
+        )
         return cls(model, loading.load_tokenizer(folder), identifier=identifier, reading=reading)
 
     @classmethod
@@ -76,7 +78,9 @@ class LanguageModel:
         reading: ReadingOptions | None = None,
     ) -> LanguageModel:
         """The same architecture and tokenizer with random weights, drawn under `seed`; needs no weights in `folder`."""
-        model = loading.build_untrained(folder, seed=seed, device=device, dtype=dtype)
+        model = loading.build_untrained(
+            folder, seed=seed, device=device, dtype=dtype, masked=_needs_masked_head(reading)
+        )
         return cls(model, loading.load_tokenizer(folder), identifier=identifier, reading=reading)
 
     @property
@@ -97,6 +101,7 @@ class LanguageModel:
         A text longer than the model's limit is read in rolling windows with a stride of half the limit. Raises
         TextUnalignable, ContextTooShort, OutOfMemory; OptionUnknown for surprisals of a model that has none.
         """
+        require_possible(self._open.layout, self._reading, asks_surprisal=surprisal)
         texts = [encode(self._tokenizer, context) for context in contexts(stimuli, self._reading.context)]
         self._require_known_ids(texts)
         extracted = self._open.reader.read(
@@ -149,3 +154,7 @@ class LanguageModel:
                 f"the tokenizer gives the token {largest}, but the model knows {self._open.n_embeddings}",
                 hint="tokenizer and weights are not of one model",
             )
+
+
+def _needs_masked_head(reading: ReadingOptions | None) -> bool:
+    return reading is not None and reading.surprisal is SurprisalMethod.PSEUDO_LOG_LIKELIHOOD

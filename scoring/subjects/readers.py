@@ -10,7 +10,7 @@ import torch
 from tokenizers.models import WordPiece
 from torch import nn
 
-from ..errors import ArchitectureUnsupported, ModelIncomplete, OptionUnknown
+from ..errors import ArchitectureUnsupported, ModelIncomplete
 from ..responses import SurprisalKind
 from . import planning
 from .causal import CausalReader
@@ -20,7 +20,8 @@ from .extraction import Layers, Reader
 from .families.base import Family, Layout, Stack, family_of
 from .framing import Frame, causal_frame, decoder_frame, encoder_frame
 from .heads import masked_token_head, next_token_head
-from .options import PromptFormat, ReadingOptions, SurprisalMethod
+from .options import ReadingOptions, SurprisalMethod
+from .possible import require_possible
 from .probes import probe_causality, probe_head, probe_ids, probe_states
 from .sizes import n_positions
 from .surprisal import Readout
@@ -67,7 +68,7 @@ def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_bu
     Raises ArchitectureUnsupported, ModelIncomplete; OptionUnknown for an option that the model's layout has not.
     """
     family = family_of(model.config.model_type)
-    _require_possible(family.layout, reading)
+    require_possible(family.layout, reading)
     opening = {
         Layout.DECODER: _open_decoder,
         Layout.ENCODER: _open_encoder,
@@ -75,17 +76,6 @@ def open_reader(model: Any, tokenizer: Any, reading: ReadingOptions, *, token_bu
     }[family.layout]
     with torch.inference_mode():
         return opening(model, tokenizer, family, reading, token_budget or planning.token_budget(_device(model).type))
-
-
-def _require_possible(layout: Layout, reading: ReadingOptions) -> None:
-    if reading.prompt_format is PromptFormat.CHAT and layout is not Layout.DECODER:
-        raise OptionUnknown(f"an {layout} model takes no chat template", param="options.prompt_format")
-    if reading.surprisal is SurprisalMethod.PSEUDO_LOG_LIKELIHOOD and layout is not Layout.ENCODER:
-        raise OptionUnknown(
-            f"pseudo-log-likelihoods are of masked language models; this one is {layout}",
-            hint="leave surprisal at auto",
-            param="options.surprisal",
-        )
 
 
 def _open_decoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOptions, token_budget: int) -> OpenModel:
