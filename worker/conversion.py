@@ -6,11 +6,15 @@ appears whole or not at all. What does not: reading pickles and vocabularies (`w
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +33,17 @@ from .exchange import ANSWER_FILE, ORDER_FILE, Failure, Message
 SOURCE_FILE = "broca-source.json"
 """Beside a converted model: what it was made from, and by which versions."""
 
+TIMEOUT_S = 6 * 3600.0
+"""How long one conversion may take."""
+
+MEMORY_PER_BYTE, MEMORY_BESIDE = 6, 8 << 30
+"""The most memory that a conversion may address, by the bytes of its files and beside them: pickles and their copy in
+float32, both mapped and held, and libraries."""
+
+_PREFIX = ".convert-"
+_YOUNG_S = 60.0
+"""Until then a folder without its process's lock may be one that is just being made."""
+
 _LIBRARIES = ("broca", "safetensors", "sentencepiece", "tokenizers", "torch", "transformers")
 
 OnProgress = Callable[[float, str], None]
@@ -39,6 +54,7 @@ class ConversionOrder(Message):
 
     source: Path
     destination: Path
+    memory_bytes: int
 
 
 class ConversionAnswer(Message):
@@ -63,11 +79,18 @@ class Converted:
 
 
 def convert_model(
-    model_id: str, model_dir: Path, *, revision: str | None, name: str | None, on_progress: OnProgress
+    model_id: str,
+    model_dir: Path,
+    *,
+    revision: str | None,
+    name: str | None,
+    on_progress: OnProgress,
+    timeout_s: float = TIMEOUT_S,
 ) -> Converted | Failure:
     """The hub's model `model_id` as a folder `name` (its last part) in `model_dir`, or why that cannot be.
 
-    The token and the address of the hub come from the environment, as for a worker.
+    The conversion itself may take `timeout_s`. The token and the address of the hub come from the environment, as for
+    a worker.
     """
     try:
         parsed, requested = model_ids.parse(model_id), model_ids.check_revision(revision or DEFAULT_REVISION)
@@ -76,26 +99,58 @@ def convert_model(
         wanted_name = model_ids.parse(f"local/{name or parsed.name.rpartition('/')[2]}").name
         _require_free(model_dir / wanted_name)
         model_dir.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".convert-", dir=model_dir) as temporary:
-            return _convert_in(Path(temporary), parsed.name, requested, model_dir / wanted_name, on_progress)
+        remove_abandoned(model_dir)
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=model_dir) as temporary, _held(Path(temporary)):
+            work = _Work(folder=Path(temporary), destination=model_dir / wanted_name, timeout_s=timeout_s)
+            return _convert_in(work, parsed.name, requested, on_progress)
     except ScoringError as error:
         return Failure.of(error)
     except OSError as error:
         return Failure(code="insufficient_storage", detail=f"{model_dir} cannot be written: {error.strerror}")
 
 
-def _convert_in(
-    temporary: Path, name: str, requested: str, destination: Path, on_progress: OnProgress
-) -> Converted | Failure:
-    """Download into `temporary`, convert there, and give the result its name."""
+def remove_abandoned(model_dir: Path) -> None:
+    """Remove what conversions left behind whose processes are dead: the lock on such a folder is free."""
+    for folder in model_dir.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):  # held by a living process, or gone in the meantime
+            if time.time() - folder.stat().st_mtime > _YOUNG_S:
+                with _held(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The lock on a folder, which ends with this process. Raises BlockingIOError where another one holds it."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Where a conversion works, where its result goes, and how long it may take."""
+
+    folder: Path
+    destination: Path
+    timeout_s: float
+
+
+def _convert_in(work: _Work, name: str, requested: str, on_progress: OnProgress) -> Converted | Failure:
+    """Download, convert, and give the result its name."""
+    destination = work.destination
     hub = Hub(
-        cache_dir=temporary / "hub", endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or None
+        cache_dir=work.folder / "hub", endpoint=os.environ.get("HF_ENDPOINT"), token=os.environ.get("HF_TOKEN") or None
     )
     wanted = Wanted(supported=supported_model_types(), convertible=True)
     sha, source = fetch(hub, name, requested, wanted, on_progress=on_progress)
-    built = temporary / "built"
+    built = work.folder / "built"
     on_progress(1.0, "converting")
-    answer = _run(temporary, ConversionOrder(source=source, destination=built))
+    n_bytes = sum(path.stat().st_size for path in source.iterdir())
+    order = ConversionOrder(source=source, destination=built, memory_bytes=MEMORY_PER_BYTE * n_bytes + MEMORY_BESIDE)
+    answer = _run(work.folder, order, timeout_s=work.timeout_s)
     if answer.failure is not None:
         return answer.failure
     check_folder(built, wanted.supported)
@@ -106,13 +161,16 @@ def _convert_in(
     return Converted(name=destination.name, folder=destination, revision=sha, answer=answer)
 
 
-def _run(folder: Path, order: ConversionOrder) -> ConversionAnswer:
+def _run(folder: Path, order: ConversionOrder, *, timeout_s: float) -> ConversionAnswer:
     """The answer of a process without network and token. Raises OutOfMemory where it was killed."""
+    deadline = time.monotonic() + timeout_s
     order.write(folder / ORDER_FILE)
     child = Child("worker.convert", folder, scoring_environment(folder))
     try:
-        while child.read(timeout_s=1.0) is not None:
-            pass
+        while child.read(timeout_s=min(1.0, timeout_s)) is not None:
+            if time.monotonic() > deadline:
+                detail = f"the conversion took longer than {timeout_s:.0f} s"
+                return ConversionAnswer(failure=Failure(code="timeout", detail=detail), is_confined=False)
     finally:
         child.close()
     if not (folder / ANSWER_FILE).is_file():
@@ -140,6 +198,7 @@ def _write_source(built: Path, source: Path, answer: ConversionAnswer, *, model_
         "architecture": answer.architecture,
         "unexpected_tensors": answer.unexpected,
         "tokenizer": answer.tokenizer,
+        "network_was_closed_off": answer.is_confined,
         "versions": {library: version(library) for library in _LIBRARIES},
     }
     (built / SOURCE_FILE).write_text(json.dumps(document, indent=1) + "\n", "utf8")

@@ -6,6 +6,7 @@ network before anything else is imported: libraries start threads, and then it i
 
 from __future__ import annotations
 
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -26,11 +27,32 @@ def main(folder: Path) -> None:
 
     end_with_supervisor()
     order = ConversionOrder.read(folder / ORDER_FILE)
+    limit_memory(order.memory_bytes)
     try:
         answer = convert(order, is_confined=is_confined)
     except Exception as error:  # the boundary of the process: everything becomes an answer
-        answer = ConversionAnswer(failure=Failure.of(error), is_confined=is_confined)
+        answer = ConversionAnswer(failure=Failure.of(_of_memory(error) or error), is_confined=is_confined)
     answer.write(folder / ANSWER_FILE)
+
+
+def limit_memory(n_bytes: int) -> None:
+    """Let this process address no more than so many bytes: a small pickle can describe tensors of terabytes."""
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = n_bytes if most == resource.RLIM_INFINITY else min(n_bytes, most)
+    resource.setrlimit(resource.RLIMIT_AS, (allowed, most))
+
+
+def _of_memory(error: Exception) -> Exception | None:
+    """The error with a code, where memory was refused."""
+    from scoring.errors import OutOfMemory
+    from scoring.subjects.extraction import is_out_of_memory
+
+    if not is_out_of_memory(error):
+        return None
+    return OutOfMemory(
+        f"the conversion asks for more memory than files of this size have a need for: {str(error)[:300]}",
+        hint="the weights may be damaged, or describe tensors larger than their file",
+    )
 
 
 def convert(order: ConversionOrder, *, is_confined: bool) -> ConversionAnswer:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub.utils._http import close_session
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
@@ -17,6 +18,8 @@ from scoring.types import Passage, Stimuli
 from tests.fake_hub import FakeHub, Fault
 from tests.models import write_model
 from tests.vocabularies import LLAMA, split_tokenizer, write_sentencepiece
+from worker.conversion import convert_model, remove_abandoned
+from worker.exchange import Failure
 
 PASSAGE = Passage.join("p", ["The", "children", "walked", "past", "the", "green", "door", "every", "morning"])
 STIMULI = Stimuli(ids=tuple("abcdefghi"), passages=(PASSAGE,), groups=("p",) * 9)
@@ -93,6 +96,7 @@ def test_a_converted_model_gives_the_activations_of_the_original(hub, convert, t
         assert (found.layers[name] == layer).all()
     assert (found.surprisals.sum_bits == expected.surprisals.sum_bits).all()
     source = json.loads((folder / "broca-source.json").read_text())
+    assert isinstance(source["network_was_closed_off"], bool)
     assert (source["model_id"], source["revision"], source["tokenizer"]) == ("org/old", sha, "as found")
     assert {name for name in source["files_sha256"] if name.endswith(".bin")} == {
         path.name for path in upstream.glob("*.bin")
@@ -265,3 +269,70 @@ def test_the_original_format_of_gpt2_without_prefixes_is_understood(hub, convert
     assert ended.returncode == 0, ended.stderr
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "models" / "gpt2")
     assert torch.equal(model.transformer.wte.weight, tensors["transformer.wte.weight"])
+
+
+def test_a_small_pickle_cannot_ask_for_terabytes(hub, convert, tmp_path):
+    upstream = write_model(tmp_path / "upstream", "gpt2")
+    tensors = pickle_weights(upstream)
+    torch.save({**tensors, "huge": torch.zeros(1).expand(1 << 40)}, upstream / "pytorch_model.bin")
+    hub.add("org/huge", upstream)
+    ended = convert("org/huge")
+    assert ended.returncode == 1
+    assert "out_of_memory" in ended.stderr
+    assert left_in(tmp_path / "models") == []
+
+
+def test_memory_beyond_the_files_need_is_refused_where_the_machine_has_it(tmp_path):
+    program = (
+        "import torch; from worker.convert import limit_memory, _of_memory\n"
+        "limit_memory(4 << 30)\n"
+        "try: torch.empty(1 << 30)\n"
+        "except RuntimeError as error: print(_of_memory(error).code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "out_of_memory\n"
+
+
+def test_a_conversion_that_takes_too_long_is_ended(hub, tmp_path, monkeypatch):
+    upstream = write_model(tmp_path / "upstream", "gpt2")
+    pickle_weights(upstream)
+    hub.add("org/old", upstream)
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    close_session()
+    found = convert_model(
+        "org/old",
+        tmp_path / "models",
+        revision=None,
+        name=None,
+        on_progress=lambda fraction, detail: None,
+        timeout_s=0.01,
+    )
+    close_session()
+    assert isinstance(found, Failure)
+    assert found.code == "timeout"
+    assert left_in(tmp_path / "models") == []
+
+
+HOLD = """
+import fcntl, os, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)
+print(flush=True)
+input()
+"""
+
+
+def test_what_dead_conversions_left_is_removed_and_what_living_ones_hold_is_not(tmp_path):
+    dead, living, young = (tmp_path / f".convert-{name}" for name in ("dead", "living", "young"))
+    for folder in (dead, living, young):
+        (folder / "hub").mkdir(parents=True)
+    for folder in (dead, living):
+        os.utime(folder, (0, 0))
+    arguments = [sys.executable, "-c", HOLD, str(living)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        remove_abandoned(tmp_path)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".convert-living", ".convert-young"]
+        holder.communicate(b"\n")
+    remove_abandoned(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".convert-young"]

@@ -145,7 +145,7 @@ def test_other_options_are_read_by_themselves(order, model, said):
     details = said()
     assert (count(details, READING), count(details, KNOWN)) == (1, 1)
     remove_weights(model)
-    assert failures_of(order("demo-fmri", options={"pooling": "mean"})) == ["internal"]
+    assert failures_of(order("demo-fmri", options={"pooling": "mean"})) == ["no_safetensors"]
 
 
 def test_a_damaged_entry_is_read_anew_and_the_log_is_told(order, said, tmp_path):
