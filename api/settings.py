@@ -14,7 +14,12 @@ class ApiSettings(QueueSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(default=65_536, gt=0, description="Bytes that the body of a request may have.")
     max_import_bytes: int = Field(
-        default=536_870_912, gt=0, description="Bytes that a file imported with `POST /v1/models` may have."
+        default=536_870_912,
+        gt=0,
+        description="Bytes that a file imported with `POST /v1/models` may have, and may unpack to.",
+    )
+    import_quota_bytes: int = Field(
+        default=10_737_418_240, gt=0, description="Bytes that all imported files may have together."
     )
     worker_silence_s: float = Field(
         default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."

@@ -189,7 +189,7 @@ class OutOfMemory(ScoringError):
 
 
 class InsufficientStorage(ScoringError):
-    """The disk has no room for the model."""
+    """The disk, or the quota of imports, has no room for the model."""
 
     code = "insufficient_storage"
 

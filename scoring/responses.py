@@ -38,7 +38,8 @@ class Surprisals:
 
     `sum_bits` sums over the stimulus' tokens. `boundary_bits` corrects for what the tokenizer leaves open about the
     end of a word (Pimentel & Meister 2024); None, with `boundary_reason`, where the vocabulary does not mark word
-    starts. `context_tokens` counts the tokens read before the stimulus' first one.
+    starts. `n_tokens` is 0 where their number is not known. `context_tokens` counts the tokens read before the
+    stimulus' first one.
     """
 
     sum_bits: FloatArray

@@ -1,12 +1,14 @@
 """Putting imported files where scoring finds them: written beside, checked, then named; whole or not at all.
 
 `<folder>/<name>/<revision>/` never changes once it is there. `<folder>/<name>/current` names the revision that is
-meant; only a replacement changes it, so that a run under way keeps reading what it was resolved to.
+meant; only a replacement changes it, so that a run under way keeps reading what it was resolved to. What was replaced
+stays for a day and goes when the name is given something else after that.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -18,10 +20,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scoring.errors import ModelIncomplete
+from scoring.errors import InsufficientStorage, ModelIncomplete
 from scoring.subjects.imports.manifest import Declaration, Manifest
 from scoring.subjects.imports.reading import read_content
 from scoring.subjects.imports.store import CURRENT_FILE, Import, current_revision
+from scoring.subjects.model_ids import is_commit_sha
 
 from .engine import Database
 from .errors import ModelExists
@@ -30,6 +33,16 @@ from .models import Model, NewModel, remember
 INCOMING = ".incoming-"
 ABANDONED_AFTER_S = 24 * 3600.0
 """After so long a folder of an upload belongs to a process that was killed."""
+REPLACED_KEPT_S = 24 * 3600.0
+"""For so long a revision that the name does not mean any more is kept for the runs that were resolved to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Bytes that one file may have, and may unpack to; and bytes that the whole folder of imports may have."""
+
+    max_bytes: int
+    quota_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,24 +66,36 @@ def incoming(import_dir: Path) -> Iterator[Path]:
 
 
 def accept(
-    database: Database, import_dir: Path, upload: Path, name: str, declared: Declaration, *, replace: bool
+    database: Database, upload: Path, name: str, declared: Declaration, *, bounds: Bounds, replace: bool
 ) -> tuple[Model, bool]:
     """The model `imported/<name>` with the content of an uploaded file, and whether it is new; the file is moved.
 
-    The file is read to its end first. The same content under the same name is there already and stays. Raises
-    ImportMalformed; ModelExists where the name has other content and `replace` does not say so.
+    The file lies in its folder of `incoming`, and is read to its end first. The same content under the same name is
+    there already and stays. Raises ImportMalformed; ModelExists where the name has other content and `replace` does
+    not say so; InsufficientStorage where the folder of imports would have more bytes than it may.
     """
-    staged = _stage(upload, declared)
-    _require_free(import_dir, name, staged, replace=replace)
-    manifest = _place(import_dir, name, staged)
-    with database.write() as session:
-        model = remember(session, _new_model(name, manifest))
-        return model, _point(import_dir, name, staged, replace=replace)
+    import_dir = upload.parent.parent
+    staged = _stage(upload, declared, bounds.max_bytes)
+    with _alone(import_dir):
+        _require_free(import_dir, name, staged, replace=replace)
+        _remove_replaced(import_dir, name, staged)
+        place = import_dir / name / staged.manifest.revision
+        is_placed = not place.is_dir()
+        if is_placed:
+            _require_room(import_dir, bounds.quota_bytes)
+        try:
+            manifest = _place(place, staged)
+            with database.write() as session:
+                model = remember(session, _new_model(name, manifest))
+                return model, _point(import_dir, name, staged, replace=replace)
+        finally:
+            if is_placed and current_revision(import_dir, name) != place.name:
+                shutil.rmtree(place, ignore_errors=True)
 
 
-def _stage(upload: Path, declared: Declaration) -> Staged:
+def _stage(upload: Path, declared: Declaration, max_bytes: int) -> Staged:
     """Read the file to its end and put it into a folder with the manifest that describes it."""
-    content = read_content(upload, declared)
+    content = read_content(upload, declared, max_bytes=max_bytes)
     with upload.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     manifest = Manifest(
@@ -89,9 +114,47 @@ def _stage(upload: Path, declared: Declaration) -> Staged:
     return Staged(folder=folder, manifest=manifest)
 
 
-def _place(import_dir: Path, name: str, staged: Staged) -> Manifest:
+@contextmanager
+def _alone(import_dir: Path) -> Iterator[None]:
+    """No other upload gets its name meanwhile, where the file system has locks; else each step holds by itself."""
+    descriptor = os.open(import_dir, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _require_room(import_dir: Path, quota_bytes: int) -> None:
+    """Raises InsufficientStorage where the folder has too many bytes, those of uploads under way among them."""
+    n_bytes = 0
+    for path in import_dir.rglob("*"):
+        with contextlib.suppress(OSError):
+            n_bytes += path.stat().st_size if path.is_file() else 0
+    if n_bytes > quota_bytes:
+        raise InsufficientStorage(
+            f"with this file the imports would have {n_bytes} bytes; they may have {quota_bytes}",
+            hint="remove folders of imports that are not needed, or raise BROCA_IMPORT_QUOTA_BYTES",
+        )
+
+
+def _remove_replaced(import_dir: Path, name: str, staged: Staged) -> None:
+    """Remove the revisions that the name has not meant for a day, unless they are what is to be placed."""
+    kept = {staged.manifest.revision, current_revision(import_dir, name)}
+    for path in (import_dir / name).glob("*"):
+        with contextlib.suppress(OSError):
+            if is_commit_sha(path.name) and path.name not in kept and _age_s(path) > REPLACED_KEPT_S:
+                removed = path.rename(staged.folder.with_name(f"replaced-{path.name}"))
+                shutil.rmtree(removed, ignore_errors=True)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+def _place(place: Path, staged: Staged) -> Manifest:
     """Give the staged folder its place and the manifest that holds there: that of the first time, if it is whole."""
-    place = import_dir / name / staged.manifest.revision
     place.parent.mkdir(exist_ok=True)
     if place.is_dir():
         known = _whole_manifest(place)
@@ -119,11 +182,15 @@ def _whole_manifest(place: Path) -> Manifest | None:
 def _point(import_dir: Path, name: str, staged: Staged, *, replace: bool) -> bool:
     """Let the name mean the revision that is in its place; whether it meant something else before."""
     revision, current = staged.manifest.revision, import_dir / name / CURRENT_FILE
-    if current_revision(import_dir, name) == revision:
+    known = current_revision(import_dir, name)
+    if known == revision:
         return False
     pointer = staged.folder.with_name(CURRENT_FILE)
     pointer.write_text(f"{revision}\n", encoding="ascii")
     if replace:
+        if known is not None:
+            with contextlib.suppress(OSError):
+                os.utime(current.with_name(known))  # it counts as replaced from now on
         pointer.replace(current)
         return True
     try:
@@ -162,5 +229,5 @@ def _new_model(name: str, manifest: Manifest) -> NewModel:
 def _remove_abandoned(import_dir: Path) -> None:
     for path in import_dir.glob(f"{INCOMING}*"):
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > ABANDONED_AFTER_S:
+            if _age_s(path) > ABANDONED_AFTER_S:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

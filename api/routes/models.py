@@ -73,10 +73,10 @@ async def import_model(
         found, is_new = await run_in_threadpool(
             imports.accept,
             database,
-            settings.import_dir,
             folder / "upload",
             name,
             declared,
+            bounds=imports.Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes),
             replace=query.replace,
         )
     response.status_code = 201 if is_new else 200

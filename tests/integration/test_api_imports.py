@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 import uvicorn
 from safetensors.numpy import save
 from starlette.testclient import TestClient
@@ -114,6 +116,66 @@ def test_simultaneous_imports_of_one_name_agree_on_one(client: TestClient, setti
     assert [answer.status_code for answer in answers].count(201) == 1
     taken = {answer.json()["revision"] for answer in answers if answer.status_code != 409}
     assert taken == {find_import(settings.import_dir, "glove").revision}
+
+
+def revisions(settings: ApiSettings) -> set[str]:
+    return {path.name for path in (settings.import_dir / "glove").iterdir() if path.is_dir()}
+
+
+def test_the_losers_of_simultaneous_imports_leave_nothing(client: TestClient, settings: ApiSettings) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: send(client, f"the 1 {n}\n".encode()), range(16)))
+    assert sorted(answer.status_code for answer in answers) == [201] + 15 * [409]
+    assert revisions(settings) == {find_import(settings.import_dir, "glove").revision}
+    assert left(settings) == WHOLE
+
+
+def test_a_name_that_is_refused_late_takes_its_files_away(
+    client: TestClient, database: Database, settings: ApiSettings
+) -> None:
+    with database.write() as session:
+        session.execute(sa.text("ALTER TABLE models RENAME TO hidden"))
+    assert send(client).json()["code"] == "database_unavailable"
+    assert left(settings) == []
+
+
+def test_what_was_replaced_stays_for_a_day(client: TestClient, settings: ApiSettings) -> None:
+    first = send(client).json()["revision"]
+    long_ago = time.time() - 30 * imports.REPLACED_KEPT_S
+    os.utime(settings.import_dir / "glove" / first, (long_ago, long_ago))
+    second = send(client, OTHER, replace="true").json()["revision"]
+    third = send(client, b"the 5 6\n", replace="true").json()["revision"]
+    assert revisions(settings) == {first, second, third}
+    os.utime(settings.import_dir / "glove" / first, (long_ago, long_ago))
+    fourth = send(client, b"the 7 8\n", replace="true").json()["revision"]
+    assert revisions(settings) == {second, third, fourth}
+    os.utime(settings.import_dir / "glove" / second, (long_ago, long_ago))
+    assert send(client, OTHER, replace="true").json()["revision"] == second
+    assert find_import(settings.import_dir, "glove").data.read_bytes() == OTHER
+
+
+def test_a_file_beyond_the_quota_is_refused_and_leaves_nothing(settings: ApiSettings) -> None:
+    bounded = settings.model_copy(update={"import_quota_bytes": 3_000})
+    with TestClient(create_app(bounded)) as client:
+        first = send(client).json()
+        refused = send(client, b"".join(b"word%d 1 2\n" % n for n in range(250)), replace="true")
+        assert (refused.status_code, refused.json()["code"]) == (507, "insufficient_storage")
+        assert "BROCA_IMPORT_QUOTA_BYTES" in refused.json()["hint"]
+        assert left(settings) == WHOLE
+        assert (send(client).status_code, send(client).json()) == (200, first)
+        assert send(client, OTHER, id="imported/other").status_code == 201
+
+
+def test_what_is_removed_makes_room_within_the_quota(settings: ApiSettings) -> None:
+    bounded = settings.model_copy(update={"import_quota_bytes": 5_000})
+    long = [b"".join(b"word%d 1 %d\n" % (n, version) for n in range(150)) for version in range(3)]
+    with TestClient(create_app(bounded)) as client:
+        first = send(client, long[0]).json()["revision"]
+        assert send(client, OTHER, replace="true").status_code == 201
+        assert send(client, long[1], replace="true").status_code == 201
+        assert send(client, long[2], replace="true").json()["code"] == "insufficient_storage"
+        os.utime(settings.import_dir / "glove" / first, (0, 0))
+        assert send(client, long[2], replace="true").status_code == 201
 
 
 @pytest.mark.parametrize(

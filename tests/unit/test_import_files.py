@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from math import log
 from pathlib import Path
 
@@ -13,24 +16,28 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 from scoring.errors import ImportMalformed
-from scoring.subjects.imports import tables
 from scoring.subjects.imports.content import Activations, Content, TokenSurprisals, WordSurprisals, WordVectors
+from scoring.subjects.imports.limits import MAX_COLUMNS, MAX_LAYERS
 from scoring.subjects.imports.manifest import Declaration, FileFormat, ImportKind, Manifest, Unit
-from scoring.subjects.imports.reading import read_content
+from scoring.subjects.imports.reading import read_content, read_rows
 from scoring.subjects.imports.tensors import read_text_vectors
 
 VECTORS = Declaration(kind=ImportKind.WORD_VECTORS, format=FileFormat.TEXT)
 TENSOR_VECTORS = Declaration(kind=ImportKind.WORD_VECTORS, format=FileFormat.SAFETENSORS)
 NATS = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.CSV, unit=Unit.NATS)
 BITS = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.CSV, unit=Unit.BITS)
+PARQUET = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.PARQUET, unit=Unit.BITS)
 FEATURES = Declaration(kind=ImportKind.ACTIVATIONS, format=FileFormat.CSV)
 TENSORS = Declaration(kind=ImportKind.ACTIVATIONS, format=FileFormat.SAFETENSORS)
+
+MAX_BYTES = 2**27
+"""What a file may have in these tests."""
 
 
 def read(folder: Path, content: str | bytes, declared: Declaration) -> Content:
     path = folder / "data"
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_content(path, declared)
+    return read_content(path, declared, max_bytes=MAX_BYTES)
 
 
 @pytest.mark.parametrize("header", ["", "3 2\n"])
@@ -60,6 +67,8 @@ def test_only_the_wanted_vectors_are_kept(tmp_path: Path) -> None:
         ("the 1 2\na 3 1e39\n", "line 2 holds a number that is not finite"),
         ("3 2\nthe 1 2\n", "1 vectors, the first line says 3"),
         ("the\n", "line 1 is not a word"),
+        ("\u00b2 3\nthe 1 2 3\n", "line 1 states counts that cannot be read"),
+        (f"{'9' * 5000} 3\nthe 1 2 3\n", "line 1 states counts that cannot be read"),
         (b"the 1 2\n\xff 1 2\n", "UTF-8"),
     ],
 )
@@ -76,7 +85,7 @@ def test_vectors_as_safetensors_bring_their_words(tmp_path: Path, as_tensor: boo
     if as_tensor:
         tensors["words"] = np.frombuffer(words.encode(), dtype=np.uint8)
     save_file(tensors, tmp_path / "data", metadata=None if as_tensor else {"words": words})
-    found = read_content(tmp_path / "data", TENSOR_VECTORS)
+    found = read_content(tmp_path / "data", TENSOR_VECTORS, max_bytes=MAX_BYTES)
     assert isinstance(found, WordVectors)
     assert dict(found.rows) == {"the": 0, "é": 1}
     assert found.vectors.dtype == np.float32
@@ -99,7 +108,7 @@ def test_vectors_as_safetensors_that_contradict_themselves_are_refused(
 ) -> None:
     save_file({"vectors": vectors}, tmp_path / "data", metadata={"words": json.dumps(words)})
     with pytest.raises(ImportMalformed, match=message):
-        read_content(tmp_path / "data", TENSOR_VECTORS)
+        read_content(tmp_path / "data", TENSOR_VECTORS, max_bytes=MAX_BYTES)
 
 
 @pytest.mark.parametrize("declared", [TENSOR_VECTORS, TENSORS])
@@ -132,7 +141,7 @@ def test_parquet_holds_the_same_as_csv(tmp_path: Path) -> None:
     declared = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.PARQUET, unit=Unit.BITS)
     table = pa.table({"story": [1, 1], "zone": [1, 2], "surprisal": pa.array([None, 2.0]), "x": [[1], [2]]})
     parquet.write_table(table, tmp_path / "data")
-    found = read_content(tmp_path / "data", declared)
+    found = read_content(tmp_path / "data", declared, max_bytes=MAX_BYTES)
     assert isinstance(found, WordSurprisals)
     assert found.ids == ("1.1", "1.2")
     np.testing.assert_array_equal(found.bits, [np.nan, 2])
@@ -140,18 +149,117 @@ def test_parquet_holds_the_same_as_csv(tmp_path: Path) -> None:
         read(tmp_path, "story,zone\n", declared)
 
 
-def test_a_table_that_unpacks_to_more_than_it_may_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.PARQUET, unit=Unit.BITS)
+def write_repeated(path: Path, text: str, n_rows: int) -> None:
+    """A Parquet table that holds one text once and says n_rows times that it is the stimulus' id."""
+    ids = pa.DictionaryArray.from_arrays(np.zeros(n_rows, dtype=np.int32), pa.array([text]))
     parquet.write_table(
-        pa.table({"stimulus_id": ["x" * 10_000] * 5_000, "surprisal": [1.0] * 5_000}), tmp_path / "data"
+        pa.table({"stimulus_id": ids, "surprisal": np.ones(n_rows)}), path, compression="zstd", write_statistics=False
     )
-    assert (tmp_path / "data").stat().st_size < 50_000
-    monkeypatch.setattr(tables, "MAX_TABLE_BYTES", 20_000_000)
-    with pytest.raises(ImportMalformed, match="unpacks to more than"):
-        read_content(tmp_path / "data", declared)
-    monkeypatch.setattr(tables, "MAX_CELLS", 9_999)
-    with pytest.raises(ImportMalformed, match="has 10000 cells"):
-        read_content(tmp_path / "data", declared)
+    assert path.stat().st_size < 100_000
+
+
+@pytest.mark.parametrize(
+    ("n_characters", "n_rows", "words"),
+    [
+        (6_400_000, 1024, "cannot be unpacked with memory for 33554432 bytes"),
+        (100_000_000, 2, "cannot be unpacked with memory for 33554432 bytes"),
+        (10_000, 5_000, "unpacks to more than 33554432 bytes"),
+        (1, 2**20 + 1, "has 1048577 rows; at most 1048576 are read"),
+    ],
+)
+def test_a_small_table_that_unpacks_to_much_is_refused_in_little_memory(
+    tmp_path: Path, n_characters: int, n_rows: int, words: str
+) -> None:
+    write_repeated(tmp_path / "data", "x" * n_characters, n_rows)
+    code = """if True:
+        import resource, sys
+        from pathlib import Path
+        from scoring.errors import ImportMalformed
+        from scoring.subjects.imports.manifest import Declaration, FileFormat, ImportKind, Unit
+        from scoring.subjects.imports.reading import read_content
+        resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000, 1_500_000_000))
+        declared = Declaration(kind=ImportKind.SURPRISALS, format=FileFormat.PARQUET, unit=Unit.BITS)
+        try:
+            read_content(Path(sys.argv[1]), declared, max_bytes=2**29)
+        except ImportMalformed as error:
+            print(error)
+    """
+    command = [sys.executable, "-c", code, str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert words in done.stdout
+
+
+def test_a_table_never_unpacks_to_more_than_a_file_may_have(tmp_path: Path) -> None:
+    write_repeated(tmp_path / "data", "x" * 1000, 5_000)
+    with pytest.raises(ImportMalformed, match="unpacks to more than 4000000 bytes"):
+        read_content(tmp_path / "data", PARQUET, max_bytes=4_000_000)
+    with pytest.raises(ImportMalformed, match="stands in row 1 and again in row 2"):
+        read_content(tmp_path / "data", PARQUET, max_bytes=40_000_000)
+    (tmp_path / "data").write_text("stimulus_id,layer,a,b\n" + "s,x,1,1\n" * 100)
+    with pytest.raises(ImportMalformed, match="has 404 cells; at most 250 are read"):
+        read_content(tmp_path / "data", FEATURES, max_bytes=1000)
+
+
+def test_an_accepted_table_is_read_as_it_was_when_it_came(tmp_path: Path) -> None:
+    table = pa.table({"stimulus_id": ["a", "b"], "surprisal": [1, 2], "word": ["x", "y"]})
+    parquet.write_table(table, tmp_path / "data")
+    came, again = read_content(tmp_path / "data", PARQUET, max_bytes=MAX_BYTES), read_rows(tmp_path / "data", PARQUET)
+    assert isinstance(came, WordSurprisals)
+    assert isinstance(again, WordSurprisals)
+    assert (came.ids, came.words, came.bits.tolist()) == (("a", "b"), ("x", "y"), [1, 2])
+    assert (again.ids, again.words, again.bits.tolist()) == (came.ids, came.words, came.bits.tolist())
+
+
+def test_parquet_that_does_not_hold_a_value_in_each_row_is_refused(tmp_path: Path) -> None:
+    for values, words in (([[1.0], [2.0]], "holds lists or records"), (["x", "y"], "does not hold what it has to")):
+        parquet.write_table(pa.table({"stimulus_id": ["a", "b"], "surprisal": values}), tmp_path / "data")
+        with pytest.raises(ImportMalformed, match=words):
+            read_content(tmp_path / "data", PARQUET, max_bytes=MAX_BYTES)
+
+
+def test_a_damaged_parquet_file_is_malformed_wherever_the_damage_is(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"stimulus_id": ["a", "b"], "surprisal": [1.0, 2.0]}), tmp_path / "data")
+    whole = (tmp_path / "data").read_bytes()
+    for place in range(4, len(whole), len(whole) // 12):
+        damaged = bytearray(whole)
+        damaged[place : place + 4] = b"\xff" * 4
+        try:
+            read(tmp_path, bytes(damaged), PARQUET)
+        except ImportMalformed:
+            continue
+
+
+def table_of(n_columns: int) -> str:
+    names = ",".join(f"f{place}" for place in range(n_columns))
+    return f"stimulus_id,layer,{names}\na,x{',1' * n_columns}\n"
+
+
+def test_time_grows_with_the_columns_and_their_number_is_bounded(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    found = read(tmp_path, table_of(MAX_COLUMNS - 2), FEATURES)
+    assert time.monotonic() - begun < 20
+    assert found.width == MAX_COLUMNS - 2
+    with pytest.raises(ImportMalformed, match=f"has {MAX_COLUMNS + 1} columns; at most {MAX_COLUMNS} are read"):
+        read(tmp_path, table_of(MAX_COLUMNS - 1), FEATURES)
+
+
+def test_a_wide_parquet_table_is_read_and_a_wider_one_refused(tmp_path: Path) -> None:
+    wide = {f"f{place}": np.ones(1, dtype=np.float32) for place in range(10_000)}
+    parquet.write_table(pa.table({"stimulus_id": ["a"], "layer": ["x"], **wide}), tmp_path / "data")
+    declared = Declaration(kind=ImportKind.ACTIVATIONS, format=FileFormat.PARQUET)
+    begun = time.monotonic()
+    assert read_content(tmp_path / "data", declared, max_bytes=MAX_BYTES).width == 10_000
+    assert time.monotonic() - begun < 20
+
+
+def test_the_numbers_of_layers_and_tensors_are_bounded(tmp_path: Path) -> None:
+    rows = "".join(f"a,layer{place},1\n" for place in range(MAX_LAYERS + 1))
+    with pytest.raises(ImportMalformed, match=f"layers or more; at most {MAX_LAYERS} are read"):
+        read(tmp_path, "stimulus_id,layer,f\n" + rows, FEATURES)
+    layers = {f"layer{place}": np.ones((1, 1), np.float32) for place in range(MAX_LAYERS + 2)}
+    write_layers(tmp_path / "data", layers, stimulus_ids=["a"])
+    with pytest.raises(ImportMalformed, match=f"has {MAX_LAYERS + 2} tensors; at most {MAX_LAYERS + 1} are read"):
+        read_content(tmp_path / "data", TENSORS, max_bytes=MAX_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +283,9 @@ def test_a_table_that_unpacks_to_more_than_it_may_is_refused(tmp_path: Path, mon
         ("token,logprob,offset,story\na,-1,x,0\n", "row 1 does not hold"),
         ("token,logprob,offset,story\na,-1,0,first\n", "row 1 has no number from 0 in column 'story'"),
         ("token,logprob,offset,story\na,-1,0.5,0\n", "row 1 has no number from 0 in column 'offset'"),
+        ("stimulus_id,surprisal\na,1\nb,1000.5\n", "row 2 has a surprisal above 1000 bits"),
+        ("token,logprob,offset,story\na,-1001,0,0\n", "row 1 has a surprisal above 1000 bits"),
+        (f"stimulus_id,surprisal,{'x' * 140_000}\na,1,2\n", "the header cannot be read: field larger"),
         (b"stimulus_id,surprisal\n\xff,1\n", "does not hold|UTF-8"),
     ],
 )
@@ -218,12 +329,12 @@ def test_layers_of_safetensors_stand_in_the_order_of_depth(tmp_path: Path) -> No
     names = ["final_norm", "block.10", "block.2", "embed"]
     layers = {name: np.full((2, 3), place, np.float32) for place, name in enumerate(names)}
     write_layers(tmp_path / "data", layers, stimulus_ids=["a", "b"])
-    found = read_content(tmp_path / "data", TENSORS)
+    found = read_content(tmp_path / "data", TENSORS, max_bytes=MAX_BYTES)
     assert isinstance(found, Activations)
     assert list(found.layers) == ["embed", "block.2", "block.10", "final_norm"]
     assert found.layers["block.10"].tolist() == [[1] * 3] * 2
     write_layers(tmp_path / "data", layers, stimulus_ids=["a", "b"], layers=names)
-    stated = read_content(tmp_path / "data", TENSORS)
+    stated = read_content(tmp_path / "data", TENSORS, max_bytes=MAX_BYTES)
     assert isinstance(stated, Activations)
     assert list(stated.layers) == names
 
@@ -244,7 +355,7 @@ def test_layers_of_safetensors_that_contradict_themselves_are_refused(
 ) -> None:
     write_layers(tmp_path / "data", layers, **metadata)
     with pytest.raises(ImportMalformed, match=words):
-        read_content(tmp_path / "data", TENSORS)
+        read_content(tmp_path / "data", TENSORS, max_bytes=MAX_BYTES)
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ def test_word_surprisals_are_given_by_id_and_missing_ones_counted(tmp_path: Path
     np.testing.assert_array_equal(found.surprisals.sum_bits, [1, np.nan, 3, np.nan, 5, np.nan, np.nan])
     assert found.surprisals.boundary_bits is None
     assert found.surprisals.kind is SurprisalKind.IMPORTED
+    assert found.surprisals.n_tokens.tolist() == [0] * 7
     assert found.conditions["n_words_without_surprisal"] == 4
     assert found.conditions["n_rows_unused"] == 1
     with pytest.raises(ImportUnsuited, match=r"no row for any of the 2 stimuli; the first is 's0'"):
@@ -175,6 +176,12 @@ def test_a_story_without_tokens_is_missing_and_one_too_many_is_unused(tmp_path: 
 def test_a_token_across_two_words_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportUnsuited, match="'e cat' in row 2 spans two words"):
         surprisals(tmp_path, tokens(("Th", "e cat", " sat."))).respond(words(STORIES[0]), layers=False, surprisal=True)
+
+
+def test_words_of_more_than_a_thousand_bits_on_average_are_refused(tmp_path: Path) -> None:
+    table = tokens(("The", " c", "at", " s", "at."), value=250.0)
+    with pytest.raises(ImportUnsuited, match="more than 1000 bits on average"):
+        surprisals(tmp_path, table).respond(words(STORIES[0]), layers=False, surprisal=True)
 
 
 def test_options_of_reading_are_refused() -> None:

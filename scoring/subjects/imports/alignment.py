@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import ImportUnsuited
 from ...types import FloatArray, IndexArray, Passage, Stimuli
-from .content import TokenSurprisals, WordSurprisals, shown, words_of
+from .content import HIGHEST_BITS, TokenSurprisals, WordSurprisals, shown, words_of
 
 N_SHOWN = 5
 """Differing words that an error names."""
@@ -20,6 +20,7 @@ N_SHOWN = 5
 class Aligned:
     """Bits of each stimulus, NaN where there are none, (n_stimuli,); from how many tokens, read after how many.
 
+    `n_tokens` is 0 where the number is not known, as it is for every word of a file by word.
     `differing` names the words whose text is another one in the file; `n_rows_unused` counts rows for no stimulus.
     """
 
@@ -62,7 +63,7 @@ def align_words(content: WordSurprisals, stimuli: Stimuli) -> Aligned:
             bits[place] = np.nan
     return Aligned(
         bits=bits,
-        n_tokens=np.ones(len(bits), dtype=np.intp),
+        n_tokens=np.zeros(len(bits), dtype=np.intp),
         context_tokens=np.zeros(len(bits), dtype=np.intp),
         differing=tuple(differing),
         n_rows_unused=len(content.ids) - len(used),
@@ -79,8 +80,11 @@ def align_tokens(content: TokenSurprisals, stimuli: Stimuli) -> Aligned:
     n_used = int((content.stories < len(parts)).sum())
     if not n_used:
         raise ImportUnsuited(f"the file has no story below {len(parts)}, and stories count from 0")
+    bits = np.concatenate([part.bits for part in parts])
+    if np.nan_to_num(bits).sum() > HIGHEST_BITS * np.isfinite(bits).sum():
+        raise ImportUnsuited(f"the words have more than {HIGHEST_BITS:.0f} bits on average")
     return Aligned(
-        bits=np.concatenate([part.bits for part in parts]),
+        bits=bits,
         n_tokens=np.concatenate([part.n_tokens for part in parts]),
         context_tokens=np.concatenate([part.context_tokens for part in parts]),
         differing=tuple(word for part in parts for word in part.differing),

@@ -15,6 +15,9 @@ from ...types import FeatureArray, FloatArray, IndexArray
 LOWEST_BITS = -1e-3
 """Rounding may put a surprisal this far below 0; what lies lower is no surprisal."""
 
+HIGHEST_BITS = 1000.0
+"""No model says so small a probability, and 2 to the power of little more is beyond float64."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WordVectors:
@@ -45,7 +48,7 @@ class WordSurprisals:
 
     def __post_init__(self) -> None:
         refuse_duplicates(self.ids, "the stimulus")
-        refuse_negative(self.bits)
+        refuse_improbable(self.bits)
 
     @property
     def n_rows(self) -> int:
@@ -66,7 +69,7 @@ class TokenSurprisals:
     bits: FloatArray
 
     def __post_init__(self) -> None:
-        refuse_negative(self.bits)
+        refuse_improbable(self.bits)
         ends: dict[int, int] = {}
         for row, (token, offset, story) in enumerate(zip(self.tokens, self.offsets, self.stories, strict=True), 1):
             expected = ends.get(int(story), 0)
@@ -141,13 +144,20 @@ def refuse_infinite(values: FloatArray | FeatureArray, what: str) -> None:
         raise ImportMalformed(f"row {row + 1} of {what} holds a number that is not finite ({int(bad.sum())} such rows)")
 
 
-def refuse_negative(bits: FloatArray) -> None:
-    """Raises ImportMalformed, naming the first row, where a probability would be above 1."""
-    bad = np.flatnonzero(np.nan_to_num(bits) < LOWEST_BITS)
+def refuse_improbable(bits: FloatArray) -> None:
+    """Raises ImportMalformed, naming the first row, where a probability would be above 1 or next to 0."""
+    known = np.nan_to_num(bits)
+    bad = np.flatnonzero(known < LOWEST_BITS)
     if len(bad):
         raise ImportMalformed(
             f"row {bad[0] + 1} has a probability above 1 ({len(bad)} such rows)",
             hint="a column `surprisal` is at least 0, a column `logprob` at most 0",
+        )
+    bad = np.flatnonzero(known > HIGHEST_BITS)
+    if len(bad):
+        raise ImportMalformed(
+            f"row {bad[0] + 1} has a surprisal above {HIGHEST_BITS:.0f} bits ({len(bad)} such rows)",
+            hint="is the unit what the file holds? a value that is not known is an empty cell",
         )
 
 

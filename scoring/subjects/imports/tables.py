@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import log
 from pathlib import Path
@@ -14,29 +15,28 @@ import numpy as np
 from ...errors import ImportMalformed
 from ...types import FeatureArray, FloatArray, IndexArray
 from .content import Activations, TokenSurprisals, WordSurprisals, refuse_infinite, shown
+from .limits import BYTES_OF_A_CELL, MAX_COLUMNS, MAX_HEADER_CHARACTERS, MAX_LAYERS, MAX_ROWS, refuse_more
 from .manifest import FileFormat, Unit
-
-MAX_CELLS = 2**29
-"""Cells of a table that are read at the most: 2 GiB of float32. A small Parquet file can claim any number."""
-
-MAX_TABLE_BYTES = 2**32
-"""Bytes that a Parquet file may unpack to; repeated texts take next to no room in it."""
-
-ROWS_AT_A_TIME = 1024
-MAX_HEADER_CHARACTERS = 10_000_000
+from .parquet import parquet_columns, read_parquet
 
 _TEXTS = ("stimulus_id", "story", "zone", "token", "word", "layer")
 _KEYS = ("stimulus_id", "layer")
 _ROW = re.compile(r"Row #(\d+)")
+_PIECE_BYTES = 1 << 20
 
 
-def read_surprisals(path: Path, file_format: FileFormat, unit: Unit) -> WordSurprisals | TokenSurprisals:
-    """The surprisals of a table in bits: by token where it has a column `token`, else by word."""
-    columns = _column_names(path, file_format)
+def read_surprisals(
+    path: Path, file_format: FileFormat, unit: Unit, *, max_bytes: int | None = None
+) -> WordSurprisals | TokenSurprisals:
+    """The surprisals of a table in bits: by token where it has a column `token`, else by word.
+
+    `max_bytes` bounds what the table may unpack to; None where the file was accepted before.
+    """
+    columns = _column_names(path, file_format, max_bytes)
     value = _value_column(columns)
     if "token" in columns:
         _require(columns, "token", "offset", "story")
-        table = _read(path, file_format, ("token", "offset", "story", value))
+        table = _read(path, file_format, _types("token", "offset", "story", value), max_bytes)
         return TokenSurprisals(
             tokens=tuple(_texts(table, "token")),
             offsets=_integers(table, "offset"),
@@ -46,7 +46,7 @@ def read_surprisals(path: Path, file_format: FileFormat, unit: Unit) -> WordSurp
     keys = ("stimulus_id",) if "stimulus_id" in columns else ("story", "zone")
     _require(columns, *keys)
     word = ("word",) if "word" in columns else ()
-    table = _read(path, file_format, (*keys, *word, value))
+    table = _read(path, file_format, _types(*keys, *word, value), max_bytes)
     return WordSurprisals(
         ids=tuple(".".join(parts) for parts in zip(*(_texts(table, key) for key in keys), strict=True)),
         bits=_bits(table, value, unit),
@@ -54,14 +54,17 @@ def read_surprisals(path: Path, file_format: FileFormat, unit: Unit) -> WordSurp
     )
 
 
-def read_activations(path: Path, file_format: FileFormat) -> Activations:
-    """The activations of a table with the columns `stimulus_id` and `layer`; every other column is a feature."""
-    columns = _column_names(path, file_format)
+def read_activations(path: Path, file_format: FileFormat, *, max_bytes: int | None = None) -> Activations:
+    """The activations of a table with the columns `stimulus_id` and `layer`; every other column is a feature.
+
+    `max_bytes` bounds what the table may unpack to; None where the file was accepted before.
+    """
+    columns = _column_names(path, file_format, max_bytes)
     _require(columns, *_KEYS)
     names = [name for name in columns if name not in _KEYS]
     if not names:
         raise ImportMalformed("the table has no features beside stimulus_id and layer")
-    table = _read(path, file_format, (*_KEYS, *names), features=names)
+    table = _read(path, file_format, _types(*_KEYS) | dict.fromkeys(names, "float32"), max_bytes)
     features = np.empty((table.num_rows, len(names)), dtype=np.float32)
     for place, name in enumerate(names):
         features[:, place] = _numbers(table, name, may_be_missing=False)
@@ -74,6 +77,7 @@ def _by_layer(ids: Sequence[str], layers: Sequence[str], features: FeatureArray)
     places: dict[str, dict[str, int]] = {}
     for row, (stimulus, layer) in enumerate(zip(ids, layers, strict=True)):
         rows = places.setdefault(layer, {})
+        refuse_more(len(places), MAX_LAYERS, "layers or more")
         if stimulus in rows:
             raise ImportMalformed(
                 f"the stimulus {shown(stimulus)} of layer {shown(layer)} stands in row {rows[stimulus] + 1}"
@@ -89,9 +93,10 @@ def _by_layer(ids: Sequence[str], layers: Sequence[str], features: FeatureArray)
     return Activations(stimulus_ids=tuple(first), layers=chosen)
 
 
-def _column_names(path: Path, file_format: FileFormat) -> tuple[str, ...]:
-    names = _csv_header(path) if file_format is FileFormat.CSV else _parquet_header(path)
-    repeated = sorted({name for name in names if names.count(name) > 1})
+def _column_names(path: Path, file_format: FileFormat, max_bytes: int | None) -> tuple[str, ...]:
+    names = _csv_header(path) if file_format is FileFormat.CSV else parquet_columns(path, max_bytes)
+    refuse_more(len(names), MAX_COLUMNS, "columns")
+    repeated = sorted(name for name, n_times in Counter(names).items() if n_times > 1)
     if repeated:
         raise ImportMalformed(f"the table has two columns {shown(repeated[0])}")
     return names
@@ -105,35 +110,41 @@ def _csv_header(path: Path) -> tuple[str, ...]:
         raise ImportMalformed("the table is not text in UTF-8") from error
     if not line.strip():
         raise ImportMalformed("the file is empty")
-    return tuple(next(csv.reader([line])))
-
-
-def _parquet_header(path: Path) -> tuple[str, ...]:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
     try:
-        with ParquetFile(path) as file:
-            n_cells = file.metadata.num_rows * file.metadata.num_columns
-            names = tuple(file.schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
-        raise ImportMalformed("the file is not a Parquet table") from error
-    if n_cells > MAX_CELLS:
-        raise ImportMalformed(f"the table has {n_cells} cells; at most {MAX_CELLS} are read")
-    return names
+        return tuple(next(csv.reader([line])))
+    except csv.Error as error:
+        raise ImportMalformed(f"the header cannot be read: {error}") from error
 
 
-def _read(path: Path, file_format: FileFormat, columns: Sequence[str], *, features: Sequence[str] = ()) -> Any:
-    """A pyarrow Table of these columns, texts as strings, everything else as numbers."""
+def _types(*columns: str) -> dict[str, str]:
+    """The type of each column: text or number."""
+    return {name: "string" if name in _TEXTS else "float64" for name in columns}
+
+
+def _read(path: Path, file_format: FileFormat, types: Mapping[str, str], max_bytes: int | None) -> Any:
+    """A pyarrow Table of these columns in these types."""
+    read = _read_csv if file_format is FileFormat.CSV else read_parquet
+    table = read(path, types, max_bytes)
+    if table.num_rows == 0:
+        raise ImportMalformed("the table has no rows")
+    return table
+
+
+def _read_csv(path: Path, types: Mapping[str, str], max_bytes: int | None) -> Any:
     import pyarrow as pa
+    from pyarrow import csv as arrow_csv
 
-    types = {name: pa.float32() if name in set(features) else pa.float64() for name in columns}
-    types |= {name: pa.string() for name in columns if name in _TEXTS and name not in features}
+    if max_bytes is not None:
+        _refuse_long(path, len(types), max_bytes)
     try:
-        if file_format is FileFormat.CSV:
-            table = _read_csv(path, columns, types)
-        else:
-            table = _read_parquet(path, columns, types)
+        return arrow_csv.read_csv(
+            path,
+            read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(types), column_types=dict(types), null_values=[""], strings_can_be_null=False
+            ),
+        )
     except (pa.ArrowException, OSError) as error:
         match = _ROW.search(str(error))
         where = f"row {int(match.group(1)) - 1}" if match else "a column"
@@ -143,37 +154,14 @@ def _read(path: Path, file_format: FileFormat, columns: Sequence[str], *, featur
         raise ImportMalformed(
             f"{where} {reason}", hint=f"numbers are expected everywhere but in {', '.join(_TEXTS)}"
         ) from error
-    if table.num_rows == 0:
-        raise ImportMalformed("the table has no rows")
-    return table
 
 
-def _read_csv(path: Path, columns: Sequence[str], types: Mapping[str, Any]) -> Any:
-    from pyarrow import csv as arrow_csv
-
-    return arrow_csv.read_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(use_threads=False),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
-            include_columns=list(columns), column_types=dict(types), null_values=[""], strings_can_be_null=False
-        ),
-    )
-
-
-def _read_parquet(path: Path, columns: Sequence[str], types: Mapping[str, Any]) -> Any:
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    batches, n_bytes = [], 0
-    with ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=ROWS_AT_A_TIME, columns=list(columns), use_threads=False):
-            n_bytes += batch.nbytes
-            if n_bytes > MAX_TABLE_BYTES:
-                raise ImportMalformed(f"the table unpacks to more than {MAX_TABLE_BYTES} bytes")
-            batches.append(batch)
-        table = pa.Table.from_batches(batches) if batches else file.read(columns=list(columns))
-    return table.select(list(columns)).cast(pa.schema([(name, types[name]) for name in columns]))
+def _refuse_long(path: Path, n_columns: int, max_bytes: int) -> None:
+    """Raises ImportMalformed where a table has too many lines, or takes more bytes as numbers than it may as text."""
+    with path.open("rb") as stream:
+        n_lines = sum(piece.count(b"\n") for piece in iter(lambda: stream.read(_PIECE_BYTES), b""))
+    refuse_more(n_lines, MAX_ROWS + 1, "lines")
+    refuse_more(n_lines * n_columns, max_bytes // BYTES_OF_A_CELL, "cells")
 
 
 def _value_column(columns: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import ImportMalformed
 from ...types import FeatureArray
 from .content import Activations, WordVectors, refuse_duplicates, refuse_infinite, shown
+from .limits import MAX_LAYERS, MAX_WORDS, refuse_more
 
 VECTORS = "vectors"
 WORDS = "words"
@@ -23,6 +24,7 @@ LAYERS = "layers"
 MAX_LINE_CHARACTERS = 2_000_000
 _FLOATS = ("F16", "F32", "F64")
 _NUMBER = re.compile(r"\d+")
+_COUNT = re.compile(r"[0-9]{1,15}")
 
 
 def read_text_vectors(path: Path, wanted: Collection[str] | None = None) -> WordVectors:
@@ -36,13 +38,14 @@ def read_text_vectors(path: Path, wanted: Collection[str] | None = None) -> Word
     kept = array("f")
     for number, fields in _lines(path):
         if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
-            stated = (int(fields[0]), int(fields[1]))
+            stated = _counts(fields)
             continue
         width = width or (stated[1] if stated else len(fields) - 1)
         word = " ".join(fields[:-width])
         if width < 1 or not word:
             raise ImportMalformed(f"line {number} is not a word and {width or 'its'} numbers")
         n_rows += 1
+        refuse_more(n_rows, MAX_WORDS, "words or more")
         if wanted is not None and word not in wanted:
             continue
         if word in rows:
@@ -57,8 +60,9 @@ def read_text_vectors(path: Path, wanted: Collection[str] | None = None) -> Word
 def read_tensor_vectors(path: Path) -> WordVectors:
     """The tensor `vectors` (n_words, width) of a safetensors file and the words of its rows."""
     with _opened(path) as file:
-        words = _names(file, WORDS)
-        vectors = _features(file, VECTORS)
+        names = _tensors(file)
+        words = _names(file, WORDS, names)
+        vectors = _features(file, VECTORS, names)
     refuse_duplicates(words, "the word")
     if vectors.ndim != 2 or vectors.shape[0] != len(words) or not vectors.size:
         raise ImportMalformed(f"vectors have the shape {vectors.shape}, which does not fit {len(words)} words")
@@ -72,12 +76,13 @@ def read_tensor_activations(path: Path) -> Activations:
     with their numbers as numbers (`block.2` before `block.10`).
     """
     with _opened(path) as file:
-        ids = _names(file, STIMULUS_IDS)
-        found = sorted((name for name in file.keys() if name != STIMULUS_IDS), key=_natural)  # noqa: SIM118
+        names = _tensors(file)
+        ids = _names(file, STIMULUS_IDS, names)
+        found = sorted(names - {STIMULUS_IDS}, key=_natural)
         order = _parsed((file.metadata() or {}).get(LAYERS), LAYERS) or tuple(found)
         if sorted(order) != sorted(found) or not found:
             raise ImportMalformed(f"the list of layers does not name the {len(found)} tensors of the file once each")
-        layers = {name: _features(file, name) for name in order}
+        layers = {name: _features(file, name, names) for name in order}
     return Activations(stimulus_ids=ids, layers=layers)
 
 
@@ -92,6 +97,13 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
                     yield number, stripped.replace("\t", " ").split(" ")
     except UnicodeDecodeError as error:
         raise ImportMalformed(f"after line {number} the file is not text in UTF-8") from error
+
+
+def _counts(fields: list[str]) -> tuple[int, int]:
+    """The number of words and of dimensions that a first line of digits states."""
+    if not all(_COUNT.fullmatch(field) for field in fields):
+        raise ImportMalformed(f"line 1 states counts that cannot be read: {shown(' '.join(fields))}")
+    return int(fields[0]), int(fields[1])
 
 
 def _vector(fields: list[str], number: int) -> FeatureArray:
@@ -114,8 +126,15 @@ def _opened(path: Path) -> Any:
         raise ImportMalformed("the file is not in the format of safetensors") from error
 
 
-def _features(file: Any, name: str) -> FeatureArray:
-    if name not in set(file.keys()):
+def _tensors(file: Any) -> frozenset[str]:
+    """The names of all tensors of a file."""
+    names = file.keys()
+    refuse_more(len(names), MAX_LAYERS + 1, "tensors")
+    return frozenset(names)
+
+
+def _features(file: Any, name: str, names: Collection[str]) -> FeatureArray:
+    if name not in names:
         raise ImportMalformed(f"the file has no tensor {shown(name)}")
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _FLOATS:
@@ -127,10 +146,10 @@ def _features(file: Any, name: str) -> FeatureArray:
     return features
 
 
-def _names(file: Any, name: str) -> tuple[str, ...]:
+def _names(file: Any, name: str, names: Collection[str]) -> tuple[str, ...]:
     """A list of names in the metadata, or as a tensor of the bytes of the same JSON."""
     text: str | bytes | None = (file.metadata() or {}).get(name)
-    if text is None and name in set(file.keys()) and file.get_slice(name).get_dtype() == "U8":
+    if text is None and name in names and file.get_slice(name).get_dtype() == "U8":
         text = file.get_tensor(name).tobytes()
     found = _parsed(text, name)
     if not found:
