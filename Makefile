@@ -21,7 +21,7 @@ demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real m
 	@$(BIN)/python -m broca demo $(if $(REAL),--real)
 
 test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/ruff check .
