@@ -78,14 +78,32 @@ class Readout:
             logits = _at_least_float32(self.head(rows))
             shifted = logits.sub_(logits.amax(dim=1, keepdim=True))
             chosen = shifted.gather(1, wanted.to(shifted.device)[:, None])[:, 0].double()
-            ends = None if self.boundary is None else shifted[:, self.boundary.to(shifted.device)]
-            total = shifted.exp_().sum(dim=1).double().log()
+            weights = shifted.exp_()
+            total = weights.sum(dim=1).double().log()
             token.append((total - chosen).cpu())
-            if ends is not None:
-                boundary.append((total - torch.logsumexp(ends, dim=1).double()).cpu())
+            if self.boundary is not None:
+                boundary.append((total - self._log_boundary(weights, rows)).cpu())
         found = torch.cat(token).numpy() / math.log(2)
         of_boundary = torch.cat(boundary).numpy() / math.log(2) if boundary else np.full(len(found), np.nan)
         return found, of_boundary
+
+    def _log_boundary(self, weights: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """log Σ exp(x − max) over the boundary set, from `weights` = exp(x − max): one pass over them, no copy.
+
+        Where the whole set has vanished beside the most likely token, it is summed by itself from the logits.
+        """
+        assert self.boundary is not None
+        ids = self.boundary.to(weights.device)
+        is_boundary = torch.zeros(weights.shape[1], dtype=weights.dtype, device=weights.device)
+        is_boundary[ids] = 1.0
+        summed = (weights @ is_boundary).double()
+        vanished = summed == 0
+        if vanished.any():
+            logits = _at_least_float32(self.head(rows[vanished.to(rows.device)]))
+            found = torch.logsumexp(logits[:, ids], dim=1) - logits.amax(dim=1)
+            summed[vanished] = 1.0
+            return summed.log().index_put((vanished.nonzero()[:, 0],), found.double())
+        return summed.log()
 
     def fill(self, hidden: torch.Tensor, runs: Sequence[Run]) -> None:
         """Write the bits of runs of tokens read in one batch, `hidden` (rows, longest row, width), chunk by chunk."""

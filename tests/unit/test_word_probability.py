@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from scoring.subjects.language_model import LanguageModel
+from scoring.subjects.surprisal import Readout
 from scoring.subjects.vocabulary import boundary_set
 from scoring.types import Passage, Stimuli
 from tests import tokenizers_made
@@ -131,3 +132,12 @@ def test_without_a_boundary_set_only_sums_are_given():
 def test_bytes_that_are_spaces_are_told_from_others():
     pieces = ["▁", "<0x20>", "<0x0A>", "<0x41>", "<0x85>", "<0xC2>"]
     assert boundary_set(pieces, ends=(-1,), n_outputs=6).ids.tolist() == [0, 1, 2]
+
+
+def test_a_boundary_that_has_vanished_beside_the_likeliest_token_keeps_its_digits():
+    """exp(x − max) is 0 in float32 from about −104 on; the boundary's bits are not infinite for that."""
+    logits = torch.tensor([[200.0, 0.0, 1.0], [3.0, 2.0, 1.0]])
+    readout = Readout(head=lambda rows: logits[rows[:, 0].long()].clone(), boundary=torch.tensor([1, 2]))
+    _, bits = readout.bits(torch.tensor([[0.0], [1.0]]), torch.tensor([0, 0]))
+    exact = torch.logsumexp(logits.double(), 1) - torch.logsumexp(logits.double()[:, 1:], 1)
+    np.testing.assert_allclose(bits, exact.numpy() / np.log(2), rtol=1e-6)
