@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from scoring.responses import Responses
-from scoring.types import FloatArray, Stimuli
+from scoring.types import FloatArray, Passage, Stimuli
 
 from . import memory, peers, subjects, texts, timing
 from .table import Row, at_least, at_most
@@ -20,14 +20,28 @@ CHUNK = 128
 """Rows of logits that are held at one time, by design."""
 
 
-def story() -> Stimuli:
-    """A thousand words, some 1,340 tokens: two windows of a context of 1,024."""
-    return texts.words_in_stories(1, 1000, seed=7)
+N_WORDS = 1000
+
+
+def story(tokenizer: Any) -> Stimuli:
+    """A thousand words that a context of 1,024 holds at once: those of a longer story that are one token."""
+    (longer,) = texts.words_in_stories(1, 3 * N_WORDS, seed=7).passages
+    pieces = peers.word_pieces(tokenizer, longer)
+    words = [word for word, ids in zip(longer.texts, pieces, strict=True) if len(ids) == 1][:N_WORDS]
+    return Stimuli(
+        ids=tuple(map(str, range(N_WORDS))), passages=(Passage.join("story", words),), groups=("g",) * N_WORDS
+    )
+
+
+def long_story() -> Stimuli:
+    """A thousand words of 1.3 tokens each: two windows, of which the second reads half a context again."""
+    return texts.words_in_stories(1, N_WORDS, seed=7)
 
 
 def measure() -> list[Row]:
     """Time of both, the largest difference, and the memory that surprisals take beyond the forward itself."""
-    return [*compare(_model("cpu"), story(), n_rounds=timing.N_ROUNDS), _memory()]
+    model = _model("cpu")
+    return [*compare(model, story(subjects.tokenizer_of(model)), n_rounds=timing.N_ROUNDS), _memory()]
 
 
 def compare(model: Any, read: Stimuli, *, n_rounds: int) -> list[Row]:
@@ -63,13 +77,13 @@ def compare(model: Any, read: Stimuli, *, n_rounds: int) -> list[Row]:
 def prepare_surprisals(device: str) -> Callable[[], object]:
     """Surprisals of the story."""
     subject = subjects.subject_of(_model(device))
-    return lambda: subjects.surprisals(subject, story())
+    return lambda: subjects.surprisals(subject, long_story())
 
 
 def prepare_bare_forward(device: str) -> Callable[[], object]:
     """The same windows through the model without its head."""
     model = _model(device)
-    subject, read = subjects.subject_of(model), story()
+    subject, read = subjects.subject_of(model), long_story()
     answers = subjects.surprisals(subject, texts.words_in_stories(1, 2, seed=0))
     limit, stride = (subjects.condition(answers, name) for name in ("context_limit", "window_stride"))
     token_budget = subjects.condition(answers, "token_budget")
