@@ -1,4 +1,4 @@
-"""Fixtures for tests that touch real servers: a migrated database for each test, on SQLite and on PostgreSQL."""
+"""Fixtures for tests that touch real servers: a migrated database for each test, and a hub on loopback."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils._http import close_session
 
 from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
 from storage.engine import Database
+from tests.fake_hub import FakeHub
 from tests.servers import Postgres, Redis, postgres_server, redis_server
 
 TEMPLATE = "broca_template"
@@ -103,6 +105,17 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'empty.db'}"
     return str(request.getfixturevalue("empty_postgres_url"))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
+    """A hub on loopback that this process and those it starts take for the real one."""
+    close_session()
+    with FakeHub() as running:
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield running
+        close_session()
 
 
 @pytest.fixture

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub.utils._http import close_session
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -43,15 +42,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 
 TEXTS = ["The raft carried her over.", "It said nothing at all."]
 STIMULI = Stimuli(ids=("0", "1"), passages=(Passage.join("p", TEXTS),), groups=("g", "g"))
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    close_session()
-    with FakeHub() as running:
-        yield running
-        close_session()
 
 
 @pytest.fixture

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from huggingface_hub.utils._http import close_session
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from scoring.subjects import checks
 from scoring.subjects.language_model import LanguageModel
 from scoring.types import Passage, Stimuli
-from tests.fake_hub import FakeHub, Fault
+from tests.fake_hub import Fault
 from tests.models import write_model
 from tests.vocabularies import LLAMA, split_tokenizer, write_sentencepiece
 from worker.conversion import convert_model, remove_abandoned
@@ -23,12 +22,6 @@ from worker.exchange import Failure
 
 PASSAGE = Passage.join("p", ["The", "children", "walked", "past", "the", "green", "door", "every", "morning"])
 STIMULI = Stimuli(ids=tuple("abcdefghi"), passages=(PASSAGE,), groups=("p",) * 9)
-
-
-@pytest.fixture
-def hub():
-    with FakeHub() as running:
-        yield running
 
 
 @pytest.fixture
@@ -293,13 +286,10 @@ def test_memory_beyond_the_files_need_is_refused_where_the_machine_has_it(tmp_pa
     assert ended.stdout == "out_of_memory\n"
 
 
-def test_a_conversion_that_takes_too_long_is_ended(hub, tmp_path, monkeypatch):
+def test_a_conversion_that_takes_too_long_is_ended(hub, tmp_path):
     upstream = write_model(tmp_path / "upstream", "gpt2")
     pickle_weights(upstream)
     hub.add("org/old", upstream)
-    monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    close_session()
     found = convert_model(
         "org/old",
         tmp_path / "models",
@@ -308,7 +298,6 @@ def test_a_conversion_that_takes_too_long_is_ended(hub, tmp_path, monkeypatch):
         on_progress=lambda fraction, detail: None,
         timeout_s=0.01,
     )
-    close_session()
     assert isinstance(found, Failure)
     assert found.code == "timeout"
     assert left_in(tmp_path / "models") == []

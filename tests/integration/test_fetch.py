@@ -3,13 +3,11 @@
 import json
 
 import pytest
-from huggingface_hub.utils._http import close_session
 
 from scoring.errors import OptionUnknown
 from scoring.subjects.families.base import Layout
 from scoring.subjects.options import ReadingOptions
 from scoring.subjects.possible import require_possible
-from tests.fake_hub import FakeHub
 from tests.models import write_model
 from worker.exchange import FetchOrder
 from worker.fetch import fetch
@@ -17,16 +15,6 @@ from worker.fetch import fetch
 BOTH = ("demo-fmri", "demo-reading")
 MASKED = {"surprisal": "pseudo-log-likelihood"}
 CHAT = {"prompt_format": "chat"}
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    close_session()
-    with FakeHub() as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        yield running
-        close_session()
 
 
 @pytest.fixture

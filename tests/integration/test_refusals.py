@@ -6,14 +6,13 @@ import shutil
 import struct
 
 import pytest
-from huggingface_hub.utils._http import close_session
 from safetensors.torch import load_file, save_file
 
 from scoring.errors import CodedError, HubUnavailable, ModelIncomplete
 from scoring.subjects import checks, demo_model
 from scoring.subjects.language_model import LanguageModel
 from scoring.subjects.sources import resolve
-from tests.fake_hub import FakeHub, Fault
+from tests.fake_hub import Fault
 
 SUPPORTED = {"llama", "gpt2"}
 WEIGHTS = checks.SINGLE_WEIGHTS
@@ -78,15 +77,6 @@ REFUSED = {
     "broken": (Fault.BROKEN, nothing, "hub_unavailable"),
     "hanging": (Fault.HANG, nothing, "hub_unavailable"),
 }
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    close_session()
-    with FakeHub() as running:
-        yield running
-        close_session()
 
 
 @pytest.fixture

@@ -109,16 +109,13 @@ def test_a_twin_scores_what_the_library_computes_and_another_seed_something_else
 
 
 def test_a_twin_of_a_hub_s_model_asks_for_no_weights(
-    client: TestClient, ask: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, ask: Score, tmp_path: Path, hub: FakeHub
 ) -> None:
     demo_model.build(tmp_path / "upstream")
     (tmp_path / "upstream" / "model.safetensors").rename(tmp_path / "upstream" / "pytorch_model.bin")
-    with FakeHub() as hub:
-        sha = hub.add("org/old", tmp_path / "upstream")
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        job = ask({"id": "untrained/org/old@0", "revision": sha}, "demo-reading")
-        assert hub.n_weights_served == 0
+    sha = hub.add("org/old", tmp_path / "upstream")
+    job = ask({"id": "untrained/org/old@0", "revision": sha}, "demo-reading")
+    assert hub.n_weights_served == 0
     assert job["model"] == {
         "id": "untrained/org/old@0", "requested_revision": sha, "revision": sha, "parameters": None
     }  # fmt: skip

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from huggingface_hub.utils._http import close_session
 
 from scoring.errors import (
     ArchitectureUnsupported,
@@ -30,15 +29,6 @@ from tests.fake_hub import FakeHub, Fault
 
 SUPPORTED = {"llama", "gpt2"}
 Resolve = Callable[..., ResolvedModel]
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    close_session()
-    with FakeHub() as running:
-        yield running
-        close_session()
 
 
 @pytest.fixture

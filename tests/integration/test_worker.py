@@ -18,7 +18,7 @@ from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
 from storage.jobs import NewJob
-from tests.fake_hub import FakeHub, Fault
+from tests.fake_hub import Fault
 from worker.exchange import Progress, Stage
 from worker.ledger import ClaimLost, Ledger
 from worker.retries import backoff_s
@@ -380,15 +380,12 @@ def test_what_a_dead_worker_left_on_the_disk_is_removed(start, settings):
     wait_for(lambda: not left.exists())
 
 
-def test_a_busy_hub_decides_when_it_is_asked_again(database, start, tmp_path, monkeypatch):
-    with FakeHub() as hub:
-        demo_model.build(tmp_path / "upstream")
-        hub.add("org/busy", tmp_path / "upstream", fault=Fault.BUSY)
-        monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        start()
-        job_id = submit(database, model="org/busy", benchmarks=BOTH_DEMOS[1:])
-        run = wait_for(lambda: (run := the_job(database, job_id).runs[0]).error and run)
+def test_a_busy_hub_decides_when_it_is_asked_again(database, start, tmp_path, hub):
+    demo_model.build(tmp_path / "upstream")
+    hub.add("org/busy", tmp_path / "upstream", fault=Fault.BUSY)
+    start()
+    job_id = submit(database, model="org/busy", benchmarks=BOTH_DEMOS[1:])
+    run = wait_for(lambda: (run := the_job(database, job_id).runs[0]).error and run)
     assert (run.status, run.error["code"]) == ("queued", "hub_unavailable")
     with database.read() as session:
         pause_s = (run.not_before - database.now(session)).total_seconds()
