@@ -14,6 +14,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from scoring.child_environment import without_secrets
+
 from .exchange import Progress
 from .parent import when_parent_ends
 
@@ -89,13 +91,12 @@ class Child:
 
 def fetch_environment() -> dict[str, str]:
     """The environment of the fetch process: no address or password of this service, but the hub's token."""
-    return {name: value for name, value in os.environ.items() if name in HUB_TOKENS or not _is_secret(name)}
+    return without_secrets() | {name: os.environ[name] for name in HUB_TOKENS if name in os.environ}
 
 
 def scoring_environment(folder: Path) -> dict[str, str]:
     """The environment of the scoring process: no token and no hub either, and `folder` for what libraries leave."""
-    kept = {name: value for name, value in fetch_environment().items() if name not in HUB_TOKENS}
-    return kept | {
+    return without_secrets() | {
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
         "HF_TOKEN_PATH": os.devnull,
@@ -122,8 +123,3 @@ def _parse(line: bytes) -> Progress | None:
         return Progress.model_validate_json(line)
     except ValidationError:
         return None
-
-
-def _is_secret(name: str) -> bool:
-    """Whether a variable of this name may hold an address or a password that a child has no use for."""
-    return name.startswith(("BROCA_", "PG")) or any(word in name for word in ("TOKEN", "PASSWORD", "SECRET", "_KEY"))

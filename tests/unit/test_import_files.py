@@ -210,6 +210,21 @@ def test_an_accepted_table_is_read_as_it_was_when_it_came(tmp_path: Path) -> Non
     assert (again.ids, again.words, again.bits.tolist()) == (came.ids, came.words, came.bits.tolist())
 
 
+def test_the_reader_of_uploaded_parquet_gets_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\nenv > '{tmp_path}/environment'\necho '{{\"detail\": \"seen\"}}' >&2\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setenv("BROCA_DATABASE_URL", "postgresql://secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with pytest.raises(ImportMalformed, match="seen"):
+        read(tmp_path, b"PAR1", PARQUET)
+    environment = (tmp_path / "environment").read_text()
+    assert "PATH=" in environment
+    assert "hf_secret" not in environment
+    assert "//secret" not in environment
+
+
 def test_parquet_that_does_not_hold_a_value_in_each_row_is_refused(tmp_path: Path) -> None:
     for values, words in (([[1.0], [2.0]], "holds lists or records"), (["x", "y"], "does not hold what it has to")):
         parquet.write_table(pa.table({"stimulus_id": ["a", "b"], "surprisal": values}), tmp_path / "data")

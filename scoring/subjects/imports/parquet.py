@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...child_environment import without_secrets
 from ...errors import ImportMalformed
 from .limits import unpacked_bytes
 from .unpacking import REFUSED, batches_of, columns_of, schema_of
@@ -38,7 +38,7 @@ def _in_a_child(path: Path, types: Mapping[str, str] | None, max_bytes: int) -> 
 
     most = unpacked_bytes(path, max_bytes)
     asked = json.dumps({"path": str(path.absolute()), "types": types, "max_bytes": most}).encode()
-    command, environment, pipe = [sys.executable, "-m", _PROGRAM], os.environ | _ENVIRONMENT, subprocess.PIPE
+    command, environment, pipe = [sys.executable, "-m", _PROGRAM], without_secrets() | _ENVIRONMENT, subprocess.PIPE
     with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe) as child:
         assert child.stdin is not None
         assert child.stdout is not None
