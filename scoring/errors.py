@@ -19,6 +19,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+N_SHOWN = 96
+"""Characters of a stranger's text that a message carries: those of the longest model id."""
+
+
+def shown(text: str) -> str:
+    """A stranger's text as a message may carry it: quoted, escaped and short."""
+    return ascii(text if len(text) <= N_SHOWN else f"{text[:N_SHOWN]}…")
+
 
 class CodedError(Exception):
     """An error with a stable code: the root of the trees of the science, of stored facts and of HTTP.

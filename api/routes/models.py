@@ -94,7 +94,7 @@ def get_model(
     """
     revision = query.revision
     prefix, _, name = model_id.partition("/")
-    if revision is None and prefix == Namespace.IMPORTED and model_ids.is_import_name(name):
+    if revision is None and prefix == Namespace.IMPORTED and model_ids.is_plain_name(name):
         revision = current_revision(settings.import_dir, name)
     with database.read() as session:
         return _view(models.get(session, model_id, revision))

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors, RemoteCodeRefused
-from .headers import MAX_HEADER_BYTES as MAX_HEADER_BYTES
-from .headers import Tensor as Tensor
-from .headers import read_header as read_header
+from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors, RemoteCodeRefused, shown
+from .headers import Tensor, read_header
 from .preflight import n_parameters
 from .sizes import depth, width
 from .tokenizer_files import TOKENIZER_CONFIG, check_tokenizer, has_tokenizer
@@ -92,7 +90,7 @@ def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str =
     ending = file.removesuffix(".index.json").rpartition(".")[2]
     for shard in shards:
         if not _SHARD.fullmatch(shard) or ".." in shard or not shard.endswith(f".{ending}"):
-            raise ModelIncomplete(f"{file} names {shard[:96]!a}, which is not a plain file of weights", param="model")
+            raise ModelIncomplete(f"{file} names {shown(shard)}, which is not a plain file of weights", param="model")
     missing = [shard for shard in shards if shard not in names]
     if missing:
         raise ModelIncomplete(
@@ -107,9 +105,9 @@ def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Archi
     names = config.get("architectures")
     name = str(names[0]) if isinstance(names, list) and names else ""
     if not isinstance(model_type, str) or model_type not in supported:
-        found = f"model_type {str(model_type)[:96]!a}" if model_type is not None else "no model_type"
+        found = f"model_type {shown(str(model_type))}" if model_type is not None else "no model_type"
         raise ArchitectureUnsupported(
-            f"{CONFIG} has {found}{f' ({name[:96]!a})' if name else ''}, whose layers are not known here",
+            f"{CONFIG} has {found}{f' ({shown(name)})' if name else ''}, whose layers are not known here",
             hint=f"supported are {', '.join(sorted(supported))}",
             param="model",
         )
@@ -134,7 +132,7 @@ def check_no_code(document: Mapping[str, Any], file: str) -> None:
             continue
         nested_repository = bool(path) and key in _REPOSITORY_KEYS
         if key == "auto_map" or _IMPLEMENTATION.match(key) or nested_repository:
-            where = ascii(".".join((*path, key))[:96])
+            where = shown(".".join((*path, key)))
             raise RemoteCodeRefused(
                 f"{file} has the field {where}, which can make the loader run code from a repository",
                 hint="code of a repository is never run here; score a model that transformers itself implements",
@@ -252,5 +250,5 @@ def _no_weights(names: Collection[str]) -> NoSafetensors:
 
 def _listed(names: Collection[str]) -> str:
     """A few names for a message."""
-    shown = [ascii(name[:96]) for name in list(names)[:4]]
-    return ", ".join(shown) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if shown else "nothing"
+    listed = [shown(name) for name in list(names)[:4]]
+    return ", ".join(listed) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if listed else "nothing"

@@ -19,6 +19,7 @@ from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from ..errors import HubUnavailable, InsufficientStorage, ModelIncomplete, OptionUnknown, ScoringError
 from . import checks
 from .families.base import family_of
+from .headers import Tensor
 from .hub_errors import asked
 from .hub_files import Hub, content, forget_damaged, header, verify
 from .hub_progress import OnProgress, reporter, silent_bar
@@ -147,12 +148,12 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
 
 def _inspected_weights(
     hub: Hub, name: str, sha: str, files: Files, read: Callable[[str], dict[str, Any]]
-) -> tuple[set[str], dict[str, checks.Tensor]]:
+) -> tuple[set[str], dict[str, Tensor]]:
     """The files of weights, the index included, and the tensors that their headers declare."""
     entry = checks.weights_entry(files)
     index = read(entry) if entry == checks.WEIGHTS_INDEX else None
     shards = (entry,) if index is None else checks.shard_names(index, files)
-    tensors: dict[str, checks.Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     for shard in shards:
         tensors |= header(hub, name, sha, files[shard])
     if index is not None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ImportUnsuited, OptionUnknown
+from ..errors import ImportUnsuited, OptionUnknown, shown
 from ..responses import Responses, SurprisalKind, Surprisals
 from ..types import FeatureArray, Stimuli
 from .imports.alignment import Aligned, align_tokens, align_words
-from .imports.content import Activations, TokenSurprisals, WordVectors, shown
+from .imports.content import Activations, TokenSurprisals, WordVectors
 from .imports.manifest import ImportKind, Manifest
 from .imports.reading import read_rows, read_vectors
 

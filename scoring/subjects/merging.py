@@ -13,7 +13,7 @@ from typing import Any
 
 from peft import PeftModel, get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
 
-from ..errors import ModelIncomplete
+from ..errors import ModelIncomplete, shown
 from .library_errors import understood
 
 _OWN = "lora_"
@@ -59,9 +59,9 @@ def _tables(adapted: Any) -> list[Any]:
 
 def _require_none(what: str, names: Collection[str]) -> None:
     if names:
-        shown = ", ".join(ascii(name[:96]) for name in sorted(names)[:5])
+        listed = ", ".join(shown(name) for name in sorted(names)[:5])
         raise ModelIncomplete(
-            f"the adapter does not fit this model: it {what} {len(names)} tensors: {shown}",
+            f"the adapter does not fit this model: it {what} {len(names)} tensors: {listed}",
             hint="adapter and model have to be of one architecture and size",
             param="options.adapter",
         )

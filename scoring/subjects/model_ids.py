@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
-from ..errors import ModelIdMalformed, OptionUnknown
+from ..errors import ModelIdMalformed, OptionUnknown, shown
 
 MAX_ID_CHARACTERS = 96
 MAX_REVISION_CHARACTERS = 128
@@ -70,7 +70,7 @@ def parse(model_id: str) -> ModelId:
     if slash and prefix == Namespace.UNTRAINED:
         return _untrained(rest)
     if slash and prefix == Namespace.IMPORTED:
-        return ModelId(namespace=Namespace.IMPORTED, name=import_name(rest))
+        return ModelId(namespace=Namespace.IMPORTED, name=_import_name(rest))
     if slash and prefix == Namespace.LOCAL:
         return ModelId(namespace=Namespace.LOCAL, name=_folder_name(rest))
     if slash and prefix == Namespace.DEMO:
@@ -78,16 +78,8 @@ def parse(model_id: str) -> ModelId:
     return ModelId(namespace=Namespace.HUB, name=_hub_name(model_id))
 
 
-def import_name(name: str) -> str:
-    """`name` itself, if a file can be imported under it; ModelIdMalformed otherwise."""
-    if not is_import_name(name):
-        hint = "`imported/` is followed by one plain name of letters, digits, `-`, `_` and `.`"
-        raise _malformed(f"{_shown(name)} cannot be the name of imported responses", hint)
-    return name
-
-
-def is_import_name(name: str) -> bool:
-    """Whether a file can be imported under `name`: one plain name, which leads out of no folder."""
+def is_plain_name(name: str) -> bool:
+    """Whether a folder or an import can have this name: one plain name, which leads out of no folder."""
     return len(name) <= MAX_ID_CHARACTERS and _FOLDER.fullmatch(name) is not None and ".." not in name
 
 
@@ -96,7 +88,7 @@ def check_revision(revision: str) -> str:
     plain = len(revision) <= MAX_REVISION_CHARACTERS and _REVISION.fullmatch(revision)
     if not plain or ".." in revision or "//" in revision or "/." in revision:
         raise ModelIdMalformed(
-            f"the revision {_shown(revision)} cannot be the name of a branch, a tag or a commit",
+            f"the revision {shown(revision)} cannot be the name of a branch, a tag or a commit",
             hint="give a branch (`main`), a tag (`v1.0`) or a commit sha of 40 hexadecimal digits",
             param="revision",
         )
@@ -129,11 +121,11 @@ def is_commit_sha(revision: str) -> bool:
 
 def _hub_name(name: str) -> str:
     if "://" in name:
-        raise _malformed(f"{_shown(name)} is a URL", _HUB_HINT)
+        raise _malformed(f"{shown(name)} is a URL", _HUB_HINT)
     if len(name) > MAX_ID_CHARACTERS:
         raise _malformed(f"the model id has {len(name)} characters, the hub allows {MAX_ID_CHARACTERS}", _HUB_HINT)
     if not _HUB_ID.fullmatch(name) or ".." in name or "--" in name or name.endswith(".git"):
-        raise _malformed(f"{_shown(name)} cannot be the id of a model on the hub", _HUB_HINT)
+        raise _malformed(f"{shown(name)} cannot be the id of a model on the hub", _HUB_HINT)
     return name
 
 
@@ -142,7 +134,7 @@ def _untrained(rest: str) -> ModelId:
     inner_id, at, seed = rest.rpartition("@")
     if not at or not _SEED.fullmatch(seed) or int(seed) > MAX_SEED:
         raise _malformed(
-            f"{_shown(rest)} names no seed from 0 to {MAX_SEED}", "name a twin as `untrained/<model id>@<seed>`"
+            f"{shown(rest)} names no seed from 0 to {MAX_SEED}", "name a twin as `untrained/<model id>@<seed>`"
         )
     inner = parse(inner_id)
     if inner.namespace in (Namespace.UNTRAINED, Namespace.IMPORTED):
@@ -153,10 +145,17 @@ def _untrained(rest: str) -> ModelId:
     return ModelId(namespace=Namespace.UNTRAINED, name=rest, inner=inner, seed=int(seed))
 
 
+def _import_name(name: str) -> str:
+    if not is_plain_name(name):
+        hint = "`imported/` is followed by one plain name of letters, digits, `-`, `_` and `.`"
+        raise _malformed(f"{shown(name)} cannot be the name of imported responses", hint)
+    return name
+
+
 def _folder_name(name: str) -> str:
-    if not is_import_name(name):
+    if not is_plain_name(name):
         hint = "`local/` is followed by the name of one folder in the folder of local models, not by a path"
-        raise _malformed(f"{_shown(name)} is not the plain name of a folder", hint)
+        raise _malformed(f"{shown(name)} is not the plain name of a folder", hint)
     return name
 
 
@@ -164,14 +163,9 @@ def _demo_name(name: str) -> str:
     if name not in DEMO_NAMES:
         near = get_close_matches(name[:MAX_ID_CHARACTERS], DEMO_NAMES, n=1)
         hint = f"did you mean `demo/{near[0]}`?" if near else f"there is `demo/{DEMO_NAMES[0]}`"
-        raise _malformed(f"there is no demonstration model {_shown(name)}", hint)
+        raise _malformed(f"there is no demonstration model {shown(name)}", hint)
     return name
 
 
 def _malformed(detail: str, hint: str) -> ModelIdMalformed:
     return ModelIdMalformed(detail, hint=hint, param="model")
-
-
-def _shown(text: str) -> str:
-    """`text` as a message may carry it: quoted, escaped and short."""
-    return ascii(text if len(text) <= MAX_ID_CHARACTERS else text[:MAX_ID_CHARACTERS] + "…")

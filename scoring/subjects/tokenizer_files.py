@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..errors import NoSafetensors
+from ..errors import NoSafetensors, shown
 
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -57,10 +57,10 @@ def check_tokenizer(names: Collection[str], config: Mapping[str, Any], tokenizer
     if is_loaded_rightly(names, config, tokenizer_config):
         return
     found = [name for name in (*SENTENCEPIECE, *BYTE_LEVEL, WORD_PIECE) if name in names]
-    kind, named = (str(value)[:96] for value in (config.get("model_type"), tokenizer_config.get("tokenizer_class")))
+    kind, named = (shown(str(value)) for value in (config.get("model_type"), tokenizer_config.get("tokenizer_class")))
     raise NoSafetensors(
-        f"there is no {TOKENIZER}, and none is built here from {', '.join(found)} for model_type {kind!a}"
-        f" and tokenizer_class {named!a}",
+        f"there is no {TOKENIZER}, and none is built here from {', '.join(found)} for model_type {kind}"
+        f" and tokenizer_class {named}",
         hint="`broca models convert ID` makes one, compares it with its source and keeps the model as `local/<name>`",
         param="model",
     )

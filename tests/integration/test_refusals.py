@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from scoring.errors import CodedError, HubUnavailable, ModelIncomplete
-from scoring.subjects import checks, demo_model
+from scoring.subjects import checks, demo_model, headers
 from scoring.subjects.language_model import LanguageModel
 from scoring.subjects.sources import resolve
 from tests.fake_hub import Fault
@@ -70,7 +70,7 @@ REFUSED = {
     "unknown type": (None, change_config(model_type="mamba"), "architecture_unsupported"),
     "tensors missing from files": (None, index_names_more, "model_incomplete"),
     "header of many gigabytes": (None, claim_header(1 << 40), "model_incomplete"),
-    "header over the cap": (None, claim_header(checks.MAX_HEADER_BYTES + 1), "model_incomplete"),
+    "header over the cap": (None, claim_header(headers.MAX_HEADER_BYTES + 1), "model_incomplete"),
     "file cut off": (None, cut_off, "model_incomplete"),
     "tokenizer too large": (None, large_tokenizer, "model_incomplete"),
     "busy": (Fault.BUSY, nothing, "hub_unavailable"),

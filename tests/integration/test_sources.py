@@ -23,7 +23,7 @@ from scoring.errors import (
     RevisionNotFound,
     ScoringError,
 )
-from scoring.subjects import checks, demo_model
+from scoring.subjects import checks, demo_model, headers
 from scoring.subjects.sources import ResolvedModel, resolve
 from tests.fake_hub import FakeHub, Fault
 
@@ -308,8 +308,8 @@ def test_a_file_of_weights_that_contradicts_itself_is_refused(
 
 def test_a_header_beyond_the_cap_is_not_read_even_where_the_file_has_it(model: Path, take: Resolve) -> None:
     with (model / checks.SINGLE_WEIGHTS).open("wb") as file:
-        file.write(struct.pack("<Q", checks.MAX_HEADER_BYTES + 1))
-        file.truncate(checks.MAX_HEADER_BYTES + 100)
+        file.write(struct.pack("<Q", headers.MAX_HEADER_BYTES + 1))
+        file.truncate(headers.MAX_HEADER_BYTES + 100)
     with pytest.raises(ModelIncomplete, match="100000001"):
         take("local/upstream", model_dir=model.parent)
 

@@ -8,9 +8,9 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from ...errors import ImportUnsuited
+from ...errors import ImportUnsuited, shown
 from ...types import FloatArray, IndexArray, Passage, Stimuli
-from .content import HIGHEST_BITS, TokenSurprisals, WordSurprisals, shown, words_of
+from .content import HIGHEST_BITS, TokenSurprisals, WordSurprisals, words_of
 
 N_SHOWN = 5
 """Differing words that an error names."""

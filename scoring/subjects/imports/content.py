@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...errors import ImportMalformed
+from ...errors import ImportMalformed, shown
 from ...types import FeatureArray, FloatArray, IndexArray
 
 LOWEST_BITS = -1e-3
@@ -164,8 +164,3 @@ def refuse_improbable(bits: FloatArray) -> None:
 def words_of(text: str) -> list[tuple[int, int]]:
     """First character and end of each run of characters that are not whitespace."""
     return [match.span() for match in re.finditer(r"\S+", text)]
-
-
-def shown(text: str) -> str:
-    """`text` as a message may carry it: quoted, escaped and short."""
-    return ascii(text if len(text) <= 64 else text[:64] + "…")

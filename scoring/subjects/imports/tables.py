@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ImportMalformed
+from ...errors import ImportMalformed, shown
 from ...types import FeatureArray, FloatArray, IndexArray
-from .content import Activations, TokenSurprisals, WordSurprisals, refuse_infinite, shown
+from .content import Activations, TokenSurprisals, WordSurprisals, refuse_infinite
 from .limits import BYTES_OF_A_CELL, MAX_COLUMNS, MAX_HEADER_CHARACTERS, MAX_LAYERS, MAX_ROWS, refuse_more
 from .manifest import FileFormat, Unit
 from .parquet import parquet_columns, read_parquet

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ImportMalformed
+from ...errors import ImportMalformed, shown
 from ...types import FeatureArray
-from .content import Activations, WordVectors, refuse_duplicates, refuse_infinite, shown
+from .content import Activations, WordVectors, refuse_duplicates, refuse_infinite
 from .limits import MAX_LAYERS, MAX_WORDS, refuse_more
 
 VECTORS = "vectors"

@@ -14,8 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import ImportMalformed
-from .content import shown
+from ...errors import ImportMalformed, shown
 from .limits import BYTES_OF_A_CELL, MAX_COLUMNS, MAX_ROWS, refuse_more
 
 REFUSED = 3
