@@ -19,7 +19,6 @@ LINE = "P7"
 CHUNK = 128
 """Rows of logits that are held at one time, by design."""
 
-
 N_WORDS = 1000
 
 

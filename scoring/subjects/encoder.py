@@ -59,18 +59,22 @@ class EncoderReader:
             budget = in_batches(planned, read, token_budget=budget, on_progress=on_progress, n_around=len(self.frame))
         token_bits = [TokenBits.unknown(len(text.ids)) for text in texts]
         if surprisal and self.masked is not None:
-            planned += masked_rows(texts, capacity=self.limit - len(self.frame))
-            budget = self._read_masked(self.masked, texts, token_bits, on_progress)
+            rows = masked_rows(texts, capacity=self.limit - len(self.frame))
+            planned += rows
+            budget = self._read_masked(self.masked, texts, rows, token_bits, on_progress=on_progress)
         return Extracted(
             layers=table.means() if layers else {}, token_bits=token_bits, token_budget=budget, n_windows=len(planned)
         )
 
     def _read_masked(
-        self, masked: MaskedReadout, texts: Sequence[Encoded], token_bits: Sequence[TokenBits], on_progress: OnProgress
+        self,
+        masked: MaskedReadout,
+        texts: Sequence[Encoded],
+        planned: Sequence[Window],
+        token_bits: Sequence[TokenBits],
+        *,
+        on_progress: OnProgress,
     ) -> int:
-        capacity = self.limit - len(self.frame)
-        planned = masked_rows(texts, capacity=capacity)
-
         def read(batch: list[Window]) -> None:
             ids, mask = padded(texts, batch, self.frame)
             places = np.array([window.first_owned - window.start + len(self.frame.head) for window in batch])

@@ -57,7 +57,17 @@ class Extracted:
 
 
 class Reader(Protocol):
-    """A loaded model that reads encoded texts."""
+    """A loaded model that reads encoded texts, of at most `limit` ids at one time."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where ids go."""
+        ...
+
+    @property
+    def limit(self) -> int:
+        """Ids in one input at the most, those of a frame included."""
+        ...
 
     def read(
         self, texts: Sequence[Encoded], *, n_stimuli: int, layers: bool, surprisal: bool, on_progress: OnProgress

@@ -15,7 +15,6 @@ from .options import PromptFormat
 _MARK = "BROCATEXT"
 """Stands for the text while a template is cut into what comes before it and what comes after."""
 
-
 _DAY = "26 Jul 2024"
 """The day that templates are told, since some write the date: the same text every day."""
 _CLOCK = f"{{%- macro strftime_now(format) -%}}{_DAY}{{%- endmacro -%}}"

@@ -128,13 +128,13 @@ class LanguageModel:
         opened = self._open
         return {
             "dtype": self.dtype,
-            "device": opened.device.type,
+            "device": opened.reader.device.type,
             "layout": opened.layout,
             "bos_token_id": opened.bos,
             "n_frame_tokens": opened.n_frame_tokens,
             "frame_sha256": opened.frame_sha256,
             "context": self._reading.context,
-            "context_limit": opened.limit,
+            "context_limit": opened.reader.limit,
             "window_stride": opened.stride,
             "n_windows": extracted.n_windows,
             "n_texts": len(texts),
@@ -148,8 +148,8 @@ class LanguageModel:
         }
 
     def _require_known_ids(self, texts: list[Encoded]) -> None:
-        largest = max(int(text.ids.max()) for text in texts)
-        if max(largest, self._open.largest_frame_id) >= self._open.n_embeddings:
+        largest = max(self._open.largest_frame_id, *(int(text.ids.max()) for text in texts))
+        if largest >= self._open.n_embeddings:
             raise ModelIncomplete(
                 f"the tokenizer gives the token {largest}, but the model knows {self._open.n_embeddings}",
                 hint="tokenizer and weights are not of one model",

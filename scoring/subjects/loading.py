@@ -19,9 +19,8 @@ from .architecture import auto_class, n_parameters, read_config, require_agreeme
 from .fast_tokenizers import prove_tokenizer
 from .library_errors import understood
 from .merging import merged
+from .preflight import OVERHEAD
 
-_ROOM = 1.1
-"""Weights and what torch keeps beside them, over the weights alone."""
 _UNUSED = ("pooler.",)
 """Parts of encoders that many checkpoints lack and that no layer passes through."""
 
@@ -105,7 +104,7 @@ def _device_map(n_described: int, device: str, number_format: torch.dtype) -> An
     if not device.startswith("cuda"):
         return None
     n_free, _ = torch.cuda.mem_get_info(device)
-    return "auto" if n_described * number_format.itemsize * _ROOM > n_free else {"": device}
+    return "auto" if n_described * number_format.itemsize * OVERHEAD > n_free else {"": device}
 
 
 def _require_complete(report: dict[str, Any]) -> None:

@@ -210,8 +210,8 @@ def ties_head(config: Mapping[str, Any]) -> bool:
 def _counted(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors without masks, frequencies, position ids, the bias of zeros in BART and stored copies of tied tables.
 
-    A head that is tied counts as a copy; the tables of an encoder and a decoder are
-    always copies of the `shared` one beside them.
+    A head that is tied counts as a copy; the tables of an encoder and a decoder are always copies of the `shared` one
+    beside them.
     """
     kept = {name: tensor for name, tensor in tensors.items() if not _BUFFER.search(name)}
     tables = {tensor.shape for name, tensor in kept.items() if _TOKENS.search(name)}

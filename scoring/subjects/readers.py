@@ -39,12 +39,10 @@ class OpenModel:
     layout: Layout
     kind: SurprisalKind
     boundary: BoundarySet
-    device: torch.device
-    limit: int
-    stride: int | None
-    bos: int | None
     frames: tuple[Frame, ...]
     n_embeddings: int
+    bos: int | None = None
+    stride: int | None = None
 
     @property
     def n_frame_tokens(self) -> int:
@@ -104,12 +102,10 @@ def _open_decoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOp
         layout=family.layout,
         kind=SurprisalKind.CAUSAL,
         boundary=boundary,
-        device=device,
-        limit=reader.limit,
-        stride=reader.stride,
-        bos=frame.head[0] if frame.head and frame.head[0] in _document_ends(model, tokenizer) else None,
         frames=(frame,),
         n_embeddings=_n_embeddings(model),
+        bos=frame.head[0] if frame.head and frame.head[0] in _document_ends(model, tokenizer) else None,
+        stride=reader.stride,
     )
 
 
@@ -142,10 +138,6 @@ def _open_encoder(model: Any, tokenizer: Any, family: Family, reading: ReadingOp
         layout=family.layout,
         kind=SurprisalKind.PSEUDO_LOG_LIKELIHOOD,
         boundary=boundary,
-        device=device,
-        limit=reader.limit,
-        stride=None,
-        bos=None,
         frames=(reader.frame,),
         n_embeddings=_n_embeddings(model),
     )
@@ -181,10 +173,6 @@ def _open_encoder_decoder(
         layout=family.layout,
         kind=SurprisalKind.SEQ2SEQ,
         boundary=boundary,
-        device=device,
-        limit=reader.limit,
-        stride=None,
-        bos=None,
         frames=(around, reader.decoder_frame),
         n_embeddings=_n_embeddings(model),
     )

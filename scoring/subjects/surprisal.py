@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -63,7 +63,7 @@ class Readout:
 
     head: Head
     boundary: torch.Tensor | None
-    chunk: int = field(default=SURPRISAL_CHUNK)
+    chunk: int = SURPRISAL_CHUNK
 
     @torch.inference_mode()
     def bits(self, hidden: torch.Tensor, targets: torch.Tensor) -> tuple[FloatArray, FloatArray]:
