@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-N_ROUNDS = 3
+N_ROUNDS = 5
 """Repetitions of each piece of work; their median counts."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..errors import ArchitectureUnsupported
 from .families.base import Family
@@ -16,9 +17,10 @@ def next_token_head(model: Any) -> Head:
 
     Some scale the state (T5), scale the logits (Cohere, Granite), cap them softly (Gemma) or add a bias (BART).
     """
-    project = model.get_output_embeddings()
-    if project is None:
+    embeddings = model.get_output_embeddings()
+    if embeddings is None:
         raise ArchitectureUnsupported(f"{type(model).__name__} has no head over the vocabulary")
+    project = _projection(embeddings)
     config = model.config
     before, after = _state_scale(config), _logit_scale(config)
     cap = getattr(config, "final_logit_softcapping", None)
@@ -50,6 +52,27 @@ def masked_token_head(model: Any, family: Family) -> Head:
         return hidden
 
     return head
+
+
+def _projection(embeddings: nn.Module) -> Head:
+    """The projection onto the vocabulary; in float32 on a CPU as (W Xᵀ)ᵀ instead of X Wᵀ.
+
+    Few rows against a large vocabulary: measured with 128 rows and 50,257 tokens, the product takes two thirds of the
+    time when the long side comes first.
+    """
+    if type(embeddings) is not nn.Linear or not _is_plain_float32(embeddings.weight):
+        return embeddings
+    weight, bias = embeddings.weight, embeddings.bias
+
+    def project(hidden: torch.Tensor) -> torch.Tensor:
+        logits = (weight @ hidden.transpose(-1, -2)).transpose(-1, -2)
+        return logits if bias is None else logits + bias
+
+    return project
+
+
+def _is_plain_float32(weight: torch.Tensor) -> bool:
+    return weight.device.type == "cpu" and weight.dtype is torch.float32
 
 
 def _state_scale(config: Any) -> float:
