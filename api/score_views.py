@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from scoring.benchmarks.base import Benchmark
-from scoring.types import LayerScore as StoredLayer
+from scoring.results import LayerScore as StoredLayer
 from storage.leaderboard import Cell as StoredCell
 from storage.leaderboard import Leaderboard as StoredBoard
 from storage.leaderboard import Row as StoredRow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .types import Ceiling, CeilingMethod, FloatArray
+from .results import Ceiling, CeilingMethod
+from .types import FloatArray
 
 
 def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceiling:

@@ -11,10 +11,11 @@ from .metrics.linear_predictivity import predict_recording
 from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times
 from .protocols import Protocol, protocol_named
+from .recording import Recording
 from .regression.folds import refuse_text_in_two_groups
 from .responses import Responses
+from .results import Ceiling, Score
 from .subjects.base import Subject
-from .types import Recording, Score
 
 Progress = Callable[[float], None]
 
@@ -63,12 +64,17 @@ def compare(
         protocol=protocol.name,
         metric=benchmark.metric,
         raw=outcome.raw,
-        ceiling=experiment.ceiling,
+        ceiling=experiment.ceiling or Ceiling.none("not computed"),
         n=outcome.n,
         parts=outcome.parts,
         layer=outcome.layer,
         layers=outcome.layers,
         interval=outcome.interval,
+        interval_reason=outcome.interval_reason,
+        null=outcome.null,
+        unique_variance=outcome.unique_variance,
+        sensitivity=outcome.sensitivity,
+        draws=outcome.draws,
         word_probability=outcome.word_probability,
         measures=outcome.measures,
         warnings=outcome.warnings,
@@ -86,19 +92,19 @@ def _outcome(
 ) -> Outcome:
     stimuli, measured = experiment.stimuli, experiment.measured
     if not isinstance(measured, Recording):
+        assert protocol.reading is not None, "benchmarks require protocols that say how reading is measured"
         return correlate_reading_times(
             responses.surprisals,
             measured,
             stimuli,
-            alignment=protocol.times,
-            word_probability=protocol.word_probability,
+            alignment=protocol.reading.times,
+            word_probability=protocol.reading.word_probability,
         )
     refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
     return predict_recording(
         responses.layers,
-        measured,
-        stimuli.groups,
+        experiment,
+        protocol.brain_rules(benchmark.name),
         n_folds=benchmark.n_folds,
-        layer_rule=protocol.layer_rule,
         on_progress=on_progress,
     )

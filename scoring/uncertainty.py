@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from .types import Interval
+from .results import Interval
 
 MINIMUM_CLUSTERS = 5
 

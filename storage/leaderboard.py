@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from scoring import SCORING_VERSION
-from scoring.types import NOT_COMPARABLE, Interval
+from scoring.results import NOT_COMPARABLE, Interval
 
 from . import models
 from .columns import dump_json

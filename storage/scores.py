@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from scoring import types as science
+from scoring import results as science
 
 from . import runs
 from .engine import now

@@ -12,8 +12,8 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from scoring.errors import CodedError, HubUnavailable
+from scoring.results import Score
 from scoring.subjects.sources import ResolvedModel
-from scoring.types import Score
 
 
 class Stage(StrEnum):

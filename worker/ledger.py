@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 
-from scoring.types import Score
+from scoring.results import Score
 from storage import models, runs, scores
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable

@@ -16,9 +16,9 @@ from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
+from scoring.results import Score
 from scoring.subjects.base import Subject
 from scoring.subjects.planning import token_budget
-from scoring.types import Score
 
 from .cache import ResponseCache
 from .child import end_with_supervisor, say

@@ -7,7 +7,9 @@ from itertools import product
 
 import numpy as np
 
-from ..types import Ceiling, FloatArray, Passage, Recording, Stimuli
+from ..recording import Recording, Units
+from ..results import Ceiling
+from ..types import FloatArray, Passage, Stimuli
 from .base import Experiment
 from .download import DataStore
 
@@ -41,10 +43,10 @@ def load(_: DataStore) -> Experiment:
     half = N_UNITS // 2
     return Experiment(
         stimuli=stimuli,
-        measured=Recording(
-            values=_plant(design),
-            participants=("synthetic-1",) * half + ("synthetic-2",) * half,
-            parts={"synthetic": np.arange(len(stimuli))},
+        measured=Recording.of(
+            _plant(design),
+            Units.numbered(("synthetic-1",) * half + ("synthetic-2",) * half),
+            {"synthetic": np.arange(len(stimuli))},
         ),
         ceiling=Ceiling.none("synthetic data: the recording was planted"),
     )

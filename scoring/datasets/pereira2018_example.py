@@ -8,7 +8,9 @@ from itertools import groupby
 import numpy as np
 
 from ..errors import DataMalformed
-from ..types import Ceiling, Passage, Recording, Stimuli
+from ..recording import Recording, Units
+from ..results import Ceiling
+from ..types import Passage, Stimuli
 from .base import Experiment
 from .download import DataStore
 from .manifest import dataset_named
@@ -40,10 +42,10 @@ def load(store: DataStore) -> Experiment:
             ),
             groups=tuple(f"{row['experiment']}.{row['topic']}" for row in rows),
         ),
-        measured=Recording(
-            values=responses[:, :N_COMPONENTS].astype(np.float64),
-            participants=("example",) * N_COMPONENTS,
-            parts={part: np.flatnonzero(experiments == part) for part in PARTS},
+        measured=Recording.of(
+            responses[:, :N_COMPONENTS].astype(np.float64),
+            Units.numbered(("example",) * N_COMPONENTS),
+            {part: np.flatnonzero(experiments == part) for part in PARTS},
         ),
         ceiling=Ceiling.none("one participant gives no inter-subject ceiling"),
     )

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..types import Counts, Interval, LayerChoice, LayerScore, PartScore, ScoreWarning
+from ..results import (
+    Counts,
+    Interval,
+    LayerChoice,
+    LayerScore,
+    NullTest,
+    PartScore,
+    ScoreWarning,
+    UniqueVariance,
+    Variant,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +26,11 @@ class Outcome:
     measures: dict[str, float]
     warnings: tuple[ScoreWarning, ...]
     interval: Interval | None = None
+    interval_reason: str | None = None
+    null: NullTest | None = None
+    unique_variance: UniqueVariance | None = None
+    sensitivity: tuple[Variant, ...] = ()
+    draws: tuple[float, ...] = ()
     parts: tuple[PartScore, ...] = ()
     layer: LayerChoice | None = None
     layers: tuple[LayerScore, ...] = ()

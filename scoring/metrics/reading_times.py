@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..errors import NumericalFailure
 from ..responses import SurprisalKind, Surprisals
-from ..types import NOT_COMPARABLE, Counts, FloatArray, IndexArray, Interval, ReadingTimes, ScoreWarning, Stimuli
+from ..results import NOT_COMPARABLE, Counts, Interval, ScoreWarning
+from ..types import FloatArray, IndexArray, ReadingTimes, Stimuli
 from ..uncertainty import jackknife_correlation
 from .correlation import pearson
 from .outcome import Outcome

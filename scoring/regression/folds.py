@@ -1,8 +1,10 @@
-"""Which rows are held out together. A fold is the rows of its test set; the rest of the part is its training set."""
+"""Which rows are held out together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -13,12 +15,89 @@ MINIMUM_TEST_ROWS = 10
 """Below this a Pearson r over a fold's test rows says next to nothing."""
 
 
-def grouped_folds(groups: Sequence[str], n_folds: int) -> tuple[IndexArray, ...]:
-    """Test rows of each fold, whole groups together.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fold:
+    """Rows to fit on and rows to judge on, each in rising order; no row is in both."""
 
-    Groups are taken in order of first appearance and cut by `np.array_split(unique_groups, n_folds)`.
-    Raises DataMalformed where groups are fewer than folds or a fold has fewer than 10 test rows.
+    train: IndexArray
+    test: IndexArray
+
+    def inner(self, other: Fold) -> Fold:
+        """The fold within this one's training rows that holds out what `other` holds out of them."""
+        return Fold(
+            train=np.intersect1d(self.train, other.train, assume_unique=True),
+            test=np.intersect1d(other.test, self.train, assume_unique=True),
+        )
+
+
+class SplitKind(StrEnum):
+    """How rows are cut into folds."""
+
+    GROUPS = "groups"
+    """Whole groups (topics, stories, runs), in order of first appearance, cut by `np.array_split`."""
+    PASSAGES = "passages"
+    """Whole passages in the same way: neighbouring passages may share a topic."""
+    SHUFFLED_ROWS = "shuffled-rows"
+    """Rows permuted by `np.random.default_rng(seed)` and cut by `np.array_split`: neighbours stand on both sides."""
+    SHUFFLE_SPLIT = "shuffle-split"
+    """scikit-learn's ShuffleSplit with a tenth of the rows in each test set; test sets overlap."""
+    GROUP_K_FOLD = "group-k-fold"
+    """scikit-learn's GroupKFold with shuffled groups, at most as many folds as there are groups."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One way to cut; `n_folds` None takes the benchmark's own number."""
+
+    kind: SplitKind
+    n_folds: int | None = None
+    seed: int = 0
+
+
+def make_folds(
+    split: Split, groups: Sequence[str], passages: Sequence[str], *, n_folds: int, n_purged: int = 0
+) -> tuple[Fold, ...]:
+    """The folds of rows that have these groups and passages, both (n_rows,).
+
+    `n_folds` is the benchmark's own number. `n_purged` rows of training next to a test row of another group are left
+    out. Raises DataMalformed where groups are fewer than folds or a fold has fewer than 10 test rows.
     """
+    n_wanted, n_rows = split.n_folds or n_folds, len(groups)
+    if split.kind in (SplitKind.SHUFFLE_SPLIT, SplitKind.GROUP_K_FOLD):
+        tests = _of_scikit_learn(split, groups, n_wanted)
+    elif split.kind is SplitKind.SHUFFLED_ROWS:
+        tests = np.array_split(np.random.default_rng(split.seed).permutation(n_rows), n_wanted)
+    else:
+        tests = _whole(groups if split.kind is SplitKind.GROUPS else passages, n_wanted)
+    smallest = min(map(len, tests))
+    if smallest < MINIMUM_TEST_ROWS:
+        raise DataMalformed(f"a fold has {smallest} test rows; at least {MINIMUM_TEST_ROWS} are needed")
+    return tuple(_fold(np.sort(test), n_rows, n_purged) for test in tests)
+
+
+def refuse_text_in_two_groups(texts: Sequence[str], groups: Sequence[str]) -> None:
+    """Raises DataMalformed where one text stands in two groups, so that training would contain the test."""
+    group_of: dict[str, str] = {}
+    for text, group in zip(texts, groups, strict=True):
+        if group_of.setdefault(text, group) != group:
+            raise DataMalformed(f"the text {text[:80]!r} stands in the groups {group_of[text]!r} and {group!r}")
+
+
+def _of_scikit_learn(split: Split, groups: Sequence[str], n_folds: int) -> list[IndexArray]:
+    from sklearn.model_selection import GroupKFold, ShuffleSplit  # the web process reads protocols and needs no folds
+
+    rows = np.empty(len(groups))
+    if split.kind is SplitKind.SHUFFLE_SPLIT:
+        shuffled = ShuffleSplit(n_splits=n_folds, test_size=0.1, random_state=split.seed)
+        return [test for _, test in shuffled.split(rows)]
+    n_at_most = min(n_folds, len(set(groups)))
+    if n_at_most < 2:
+        raise DataMalformed("one group cannot make folds of whole groups")
+    grouped = GroupKFold(n_splits=n_at_most, shuffle=True, random_state=split.seed)
+    return [test for _, test in grouped.split(rows, groups=np.asarray(groups))]
+
+
+def _whole(groups: Sequence[str], n_folds: int) -> list[IndexArray]:
     unique = list(dict.fromkeys(groups))
     if len(unique) < n_folds:
         raise DataMalformed(f"{len(unique)} groups cannot make {n_folds} folds")
@@ -28,16 +107,11 @@ def grouped_folds(groups: Sequence[str], n_folds: int) -> tuple[IndexArray, ...]
         for group in (unique[index] for index in block)
     }
     fold_of_row = np.array([fold_of_group[group] for group in groups])
-    folds = tuple(np.flatnonzero(fold_of_row == fold) for fold in range(n_folds))
-    smallest = min(len(rows) for rows in folds)
-    if smallest < MINIMUM_TEST_ROWS:
-        raise DataMalformed(f"a fold has {smallest} test rows; at least {MINIMUM_TEST_ROWS} are needed")
-    return folds
+    return [np.flatnonzero(fold_of_row == fold) for fold in range(n_folds)]
 
 
-def refuse_text_in_two_groups(texts: Sequence[str], groups: Sequence[str]) -> None:
-    """Raises DataMalformed where one text stands in two groups, so that training would contain the test."""
-    group_of: dict[str, str] = {}
-    for text, group in zip(texts, groups, strict=True):
-        if group_of.setdefault(text, group) != group:
-            raise DataMalformed(f"the text {text[:80]!r} stands in the groups {group_of[text]!r} and {group!r}")
+def _fold(test: IndexArray, n_rows: int, n_purged: int) -> Fold:
+    is_left_out = np.zeros(n_rows, dtype=bool)
+    for shift in range(-n_purged, n_purged + 1):
+        is_left_out[np.clip(test + shift, 0, n_rows - 1)] = True
+    return Fold(train=np.flatnonzero(~is_left_out), test=test)

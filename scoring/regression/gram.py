@@ -1,6 +1,6 @@
 """The inner products of a layer's rows: all that fits, penalties and row correlations need of its features.
 
-What belongs here: making a Gram matrix and asking it. What does not: fitting (`ridge`, `selection`).
+What belongs here: making a Gram matrix and asking it. What does not: fitting (`direct`, `encode`).
 """
 
 from __future__ import annotations
@@ -73,9 +73,7 @@ class Gram:
 
     def part(self, rows: IndexArray) -> FloatArray:
         """K over these rows, centred on their mean instead: (len(rows), len(rows))."""
-        block = self.K[np.ix_(rows, rows)]
-        means = block.mean(axis=0)
-        return np.asarray(block - means - means[:, None] + means.mean())
+        return centred(self.K[np.ix_(rows, rows)])
 
     def is_constant(self, rows: IndexArray) -> bool:
         """Whether every feature is the same number in all of these rows, so that nothing can be fitted."""
@@ -93,6 +91,12 @@ class Gram:
         rounding = 8 * np.finfo(np.float64).eps * np.diagonal(inner) / self.n_features
         deviations = np.sqrt(np.where(variances > rounding, variances, np.nan))
         return np.asarray(covariance / np.outer(deviations, deviations))
+
+
+def centred(K: FloatArray) -> FloatArray:
+    """Inner products (n, n) of rows less their mean."""
+    means = K.mean(axis=0)
+    return np.asarray(K - means - means[:, None] + means.mean())
 
 
 def as_gram(layer: FeatureArray | Gram) -> Gram:

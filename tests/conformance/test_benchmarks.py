@@ -7,9 +7,9 @@ from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.datasets.manifest import datasets
 from scoring.evaluate import score
 from scoring.protocols import PROTOCOLS
+from scoring.recording import Recording
 from scoring.registry import Shelf, names
 from scoring.responses import Responses, SurprisalKind, Surprisals
-from scoring.types import Recording
 
 NAMES = names(Shelf.BENCHMARKS)
 

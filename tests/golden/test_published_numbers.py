@@ -9,6 +9,7 @@ import pytest
 from scoring.benchmarks.base import benchmark_named
 from scoring.evaluate import score
 from scoring.metrics.linear_predictivity import predict_recording
+from scoring.protocols import GROUPED
 from scoring.subjects.language_model import LanguageModel
 
 MODELS = ("stories260K", "stories260K-instruct", "stories260K-noinstruct")
@@ -76,9 +77,7 @@ def test_static_word_vectors(data_mirror, data_store):
         pytest.skip(f"{vectors.name} is not in the mirror")
     experiment = benchmark_named("pereira2018-example").experiment(data_store("pereira2018-example"))
     features = np.load(vectors, allow_pickle=False)
-    outcome = predict_recording(
-        {"glove": features}, experiment.measured, experiment.stimuli.groups, n_folds=8, layer_rule="given"
-    )
+    outcome = predict_recording({"glove": features}, experiment, GROUPED.brain, n_folds=8)
     assert [part.raw for part in outcome.parts] == pytest.approx([0.136, 0.107], abs=0.005)
 
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
-from scoring import types as science
+from scoring import results as science
 from scoring.benchmarks.base import benchmark_named
 from scoring.subjects import demo_model, local
 from storage import models, runs, scores, workers

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.settings import ApiSettings
 from scoring import SCORING_VERSION
-from scoring import types as science
+from scoring import results as science
 from scoring.datasets.manifest import dataset_named
 from storage import jobs, models, runs, scores
 from storage.engine import Database

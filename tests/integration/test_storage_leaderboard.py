@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scoring import SCORING_VERSION
-from scoring import types as science
+from scoring import results as science
 from storage import jobs, leaderboard, models, runs, scores
 from storage.engine import Database
 from storage.errors import SortUnknown

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from scoring import types as science
+from scoring import results as science
 from storage import identity, jobs, models, runs, scores
 from storage.engine import Database
 from storage.errors import ModelUnknown, PageTokenInvalid, ScoreNotFound

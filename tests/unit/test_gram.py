@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from scoring.datasets.base import Experiment
 from scoring.errors import NumericalFailure
 from scoring.metrics.linear_predictivity import predict_recording
+from scoring.protocols import GROUPED
+from scoring.recording import Recording, Units
 from scoring.regression.gram import Gram, as_gram, gram_bytes
 from scoring.responses import Responses
-from scoring.types import Recording
+from scoring.results import Ceiling
+from scoring.types import Passage, Stimuli
 
 
 def features(n_rows, n_features, *, seed=0, offset=3.0):
@@ -67,14 +71,22 @@ def test_both_zeros_are_one_number():
 def test_scores_do_not_depend_on_whether_features_or_their_gram_matrix_are_given():
     rng = np.random.default_rng(4)
     X = features(80, 200)
-    recording = Recording(
-        values=X[:, :5] @ rng.standard_normal((5, 6)) + rng.standard_normal((80, 6)),
-        participants=("p",) * 6,
-        parts={"a": np.arange(40), "b": np.arange(40, 80)},
+    texts = tuple(f"Text {row}." for row in range(80))
+    experiment = Experiment(
+        stimuli=Stimuli(
+            ids=texts,
+            passages=tuple(Passage.join(text, [text]) for text in texts),
+            groups=tuple(f"g{row // 10}" for row in range(80)),
+        ),
+        measured=Recording.of(
+            X[:, :5] @ rng.standard_normal((5, 6)) + rng.standard_normal((80, 6)),
+            Units.numbered(("p",) * 6),
+            {"a": np.arange(40), "b": np.arange(40, 80)},
+        ),
+        ceiling=Ceiling.none("made up"),
     )
-    groups = [f"g{row // 10}" for row in range(80)]
     given = [
-        predict_recording({"layer": layer}, recording, groups, n_folds=4, layer_rule="rule")
+        predict_recording({"layer": layer}, experiment, GROUPED.brain, n_folds=4)
         for layer in (X, Gram.of(X), as_gram(Gram.of(X)))
     ]
     assert given[0] == given[1] == given[2]

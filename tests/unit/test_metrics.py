@@ -7,16 +7,22 @@ import pytest
 import scipy.stats
 
 from scoring.ceilings import from_item_variance
+from scoring.datasets.base import Experiment
 from scoring.errors import DataMalformed, NumericalFailure
 from scoring.metrics.correlation import constant_columns, pearson, pearson_columns
-from scoring.metrics.linear_predictivity import pooled, predict_recording
+from scoring.metrics.linear_predictivity import predict_recording
+from scoring.metrics.pooling import pooled
 from scoring.metrics.reading_times import correlate_reading_times
-from scoring.regression.folds import grouped_folds, refuse_text_in_two_groups
+from scoring.protocols import GROUPED
+from scoring.recording import Recording, Units
+from scoring.regression.folds import Split, SplitKind, make_folds, refuse_text_in_two_groups
 from scoring.responses import SurprisalKind, Surprisals
-from scoring.types import Passage, ReadingTimes, Recording, Stimuli
+from scoring.results import Ceiling
+from scoring.types import Passage, ReadingTimes, Stimuli
 from scoring.uncertainty import jackknife_correlation
 
 RNG = np.random.default_rng(0)
+BY_GROUPS = Split(kind=SplitKind.GROUPS)
 
 
 def test_pearson_of_columns_equals_scipy():
@@ -44,16 +50,17 @@ def test_pearson_leaves_out_what_is_missing():
 
 def test_folds_keep_groups_whole_and_in_order_of_appearance():
     groups = [f"g{index // 5}" for index in range(60)]
-    folds = grouped_folds(groups, 4)
-    assert sorted({groups[row] for row in folds[0]}) == ["g0", "g1", "g2"]
-    assert sorted(np.concatenate(folds).tolist()) == list(range(60))
+    folds = make_folds(BY_GROUPS, groups, groups, n_folds=4)
+    assert sorted({groups[row] for row in folds[0].test}) == ["g0", "g1", "g2"]
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(60))
+    assert all(sorted([*fold.train, *fold.test]) == list(range(60)) for fold in folds)
 
 
 def test_too_few_groups_or_rows_are_refused():
     with pytest.raises(DataMalformed, match="2 groups cannot make 4 folds"):
-        grouped_folds(["a"] * 30 + ["b"] * 30, 4)
+        make_folds(BY_GROUPS, ["a"] * 30 + ["b"] * 30, ["a"] * 60, n_folds=4)
     with pytest.raises(DataMalformed, match="has 2 test rows"):
-        grouped_folds(["a"] * 30 + ["b"] * 2, 2)
+        make_folds(BY_GROUPS, ["a"] * 30 + ["b"] * 2, ["a"] * 32, n_folds=2)
 
 
 def test_one_text_in_two_groups_is_refused():
@@ -72,8 +79,21 @@ def test_a_participant_without_any_unit_in_a_fold_is_a_failure():
         pooled(np.array([[0.1, np.nan]]), ("a", "b"))
 
 
-def a_recording(values):
-    return Recording(values=values, participants=("p",) * values.shape[1], parts={"all": np.arange(len(values))})
+GROUPED_RULES = GROUPED.brain
+
+
+def experiment(values, groups, parts=None):
+    """A recording of one participant of made-up stimuli in these groups."""
+    texts = [f"Text {row}." for row in range(len(values))]
+    stimuli = Stimuli(
+        ids=tuple(texts), passages=tuple(Passage.join(text, [text]) for text in texts), groups=tuple(groups)
+    )
+    recording = Recording.of(values, Units.numbered(("p",) * values.shape[1]), parts)
+    return Experiment(stimuli=stimuli, measured=recording, ceiling=Ceiling.none("made up"))
+
+
+def predicted(layers, values, groups, *, n_folds=4, parts=None, rules=GROUPED_RULES):
+    return predict_recording(layers, experiment(values, groups, parts), rules, n_folds=n_folds)
 
 
 def test_the_planted_layer_is_chosen_and_a_constant_one_is_undefined():
@@ -84,9 +104,7 @@ def test_the_planted_layer_is_chosen_and_a_constant_one_is_undefined():
         "planted": X,
     }
     Y = X @ RNG.standard_normal((10, 6)) + 0.1 * RNG.standard_normal((80, 6))
-    outcome = predict_recording(
-        layers, a_recording(Y), [f"g{row // 5}" for row in range(80)], n_folds=4, layer_rule="rule"
-    )
+    outcome = predicted(layers, Y, [f"g{row // 5}" for row in range(80)], n_folds=4)
     assert outcome.layer.selected == ("planted",) * 4
     assert outcome.raw > 0.95
     assert (outcome.layers[0].name, outcome.layers[0].reason) == ("embed", "undefined")
@@ -100,23 +118,14 @@ def test_a_shuffled_recording_scores_near_zero():
     X = rng.standard_normal((160, 10)).astype(np.float32)
     Y = X @ rng.standard_normal((10, 40))
     groups = [f"g{row // 5}" for row in range(160)]
-    raws = [
-        predict_recording({"only": X}, a_recording(Y[rng.permutation(160)]), groups, n_folds=8, layer_rule="rule").raw
-        for _ in range(12)
-    ]
+    raws = [predicted({"only": X}, Y[rng.permutation(160)], groups, n_folds=8).raw for _ in range(12)]
     assert abs(np.mean(raws)) < 0.06
 
 
 def test_ties_between_layers_take_the_shallower():
     X = RNG.standard_normal((60, 4)).astype(np.float32)
     Y = X @ RNG.standard_normal((4, 3)) + RNG.standard_normal((60, 3))
-    outcome = predict_recording(
-        {"shallow": X, "deep": X.copy()},
-        a_recording(Y),
-        [f"g{row // 5}" for row in range(60)],
-        n_folds=4,
-        layer_rule="rule",
-    )
+    outcome = predicted({"shallow": X, "deep": X.copy()}, Y, [f"g{row // 5}" for row in range(60)])
     assert set(outcome.layer.selected) == {"shallow"}
 
 
@@ -126,22 +135,20 @@ def test_fit_statistics_are_of_the_layers_that_were_chosen():
     layers = {"noise": RNG.standard_normal((80, 3)).astype(np.float32), "planted": X}
     Y = X @ RNG.standard_normal((10, 6)) + 0.1 * RNG.standard_normal((80, 6))
     groups = [f"g{row // 5}" for row in range(80)]
-    both = predict_recording(layers, a_recording(Y), groups, n_folds=4, layer_rule="rule")
-    alone = predict_recording({"planted": X}, a_recording(Y), groups, n_folds=4, layer_rule="rule")
+    both = predicted(layers, Y, groups, n_folds=4)
+    alone = predicted({"planted": X}, Y, groups, n_folds=4)
     assert both.measures == alone.measures
     assert (alone.measures["n_features"], alone.measures["n_train"]) == (10, 60)
-    noise = predict_recording({"noise": layers["noise"]}, a_recording(Y), groups, n_folds=4, layer_rule="rule")
+    noise = predicted({"noise": layers["noise"]}, Y, groups, n_folds=4)
     assert noise.measures["edge_rate"] > 0.3
 
 
 def test_no_layer_that_varies_is_a_failure():
     with pytest.raises(NumericalFailure, match="no layer has features that vary"):
-        predict_recording(
+        predicted(
             {"flat": np.ones((60, 4), np.float32)},
-            a_recording(RNG.standard_normal((60, 3))),
+            RNG.standard_normal((60, 3)),
             [f"g{row // 5}" for row in range(60)],
-            n_folds=4,
-            layer_rule="rule",
         )
 
 
@@ -149,18 +156,13 @@ def test_layers_that_vary_in_one_part_each_are_a_failure_that_says_so():
     X = RNG.standard_normal((120, 4)).astype(np.float32)
     first, second = X.copy(), X.copy()
     first[60:], second[:60] = 1, 1
-    recording = Recording(
-        values=RNG.standard_normal((120, 3)),
-        participants=("p",) * 3,
-        parts={"a": np.arange(60), "b": np.arange(60, 120)},
-    )
+    parts = {"a": np.arange(60), "b": np.arange(60, 120)}
     with pytest.raises(NumericalFailure, match="of every part"):
-        predict_recording(
+        predicted(
             {"first": first, "second": second},
-            recording,
+            RNG.standard_normal((120, 3)),
             [f"g{row // 5}" for row in range(120)],
-            n_folds=4,
-            layer_rule="rule",
+            parts=parts,
         )
 
 
