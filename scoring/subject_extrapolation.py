@@ -39,7 +39,9 @@ Scores = dict[int, dict[int, list[FloatArray]]]
 class Extrapolation:
     """What participants of one part reach: `value` with infinitely many, `at_hand` with all there are.
 
-    `draws` (n_bootstraps,) are values of resampled subsets and folds. Units that have no curve, because their response
+    `draws` (n_bootstraps,) are values of resampled subsets and folds, scaled so that their median is the value: each
+    unit's v0 has a long upper tail, which the median over units of one bootstrap sees and that of the units' own
+    medians does not. Units that have no curve, because their response
     varies in no fold, are counted in `n_units_left_out`.
     """
 
@@ -72,10 +74,11 @@ def extrapolate(
     v0[:, ~fitted] = np.nan
     blocks = blocks_of(part.participants, rules.pooling)
     value, reached = by_row(medians, blocks, rules.pooling)
+    draws = by_row(v0, blocks, rules.pooling)
     return Extrapolation(
         value=float(value),
         at_hand=float(reached),
-        draws=by_row(v0, blocks, rules.pooling),
+        draws=draws * (value / np.median(draws)) if np.median(draws) > 0 else draws,
         n_participants=n_participants,
         n_units_left_out=int((~fitted).sum()),
     )
@@ -119,8 +122,8 @@ def collect(
 def pools_of(n_participants: int, size: int, rng: np.random.Generator) -> Sequence[tuple[int, ...]]:
     """Sets of `size` participants: all of them where there are at most 24, else neighbours on shuffled circles.
 
-    In a circle of all participants each stands in as many runs of `size` neighbours as any other, so that everybody
-    is in, and out of, equally many pools.
+    In a circle of all participants each stands in as many runs of `size` neighbours as any other, so that nobody is
+    in, or out of, many more pools than another.
     """
     if comb(n_participants, size) <= MAX_FITS:
         return tuple(combinations(range(n_participants), size))

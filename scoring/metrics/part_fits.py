@@ -145,8 +145,9 @@ def held_out(layers: Layers, fits: PartFits, *, standardise: bool = False) -> He
 
 
 def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: BrainRules, n_folds: int) -> PartData:
-    groups = tuple(experiment.groups[row] for row in part.rows)
-    passages = tuple(experiment.passages[row] for row in part.rows)
+    all_groups, all_passages = experiment.groups, experiment.passages
+    groups = tuple(all_groups[row] for row in part.rows)
+    passages = tuple(all_passages[row] for row in part.rows)
     n_purged = recording.timeline.n_purged if recording.timeline is not None else 0
     regions = recording.units.regions
     return PartData(
