@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ..bootstrap import draws
 from ..datasets.base import Experiment
-from ..protocols import BrainRules
+from ..errors import NumericalFailure
+from ..nulls import NullKind, null_test
+from ..protocols import BrainRules, Pooling
 from ..recording import Recording
 from ..regression.rules import Selection
-from ..uncertainty import draws_of, interval_of, null_test
+from ..uncertainty import interval_of
 from .linear_predictivity import summarised
 from .outcome import Outcome
-from .part_fits import Layers, fit_parts, held_out
+from .part_fits import HeldOut, Layers, fit_parts, held_out
 from .representations import representational_measures
 from .sensitivity import sensitivity
 from .unique_variance import unique_variance
@@ -50,10 +55,7 @@ def judge_recording(
     )
     outcome = summarised(fits, layers, experiment, rules)
     predicted = [held_out(layers, part, recording, standardise=standardise) for part in fits]
-    draws = draws_of(predicted, rules.pooling, seed=seed)
-    interval, reason = interval_of(predicted, rules.pooling, draws, seed=seed)
-    null = null_test(predicted, rules.pooling, has_runs=recording.timeline is not None, seed=seed)
-    found = replace(outcome, interval=interval, interval_reason=reason, null=null, draws=tuple(draws.tolist()))
+    found = _with_uncertainty(outcome, predicted, rules, has_runs=recording.timeline is not None, seed=seed)
     if not with_controls:
         return found
     nested = rules.regression.selection is Selection.NESTED_FOLDS
@@ -63,3 +65,27 @@ def judge_recording(
         sensitivity=sensitivity(layers, fits, recording, rules),
         unique_variance=unique_variance(layers, fits, experiment, rules) if nested else None,
     )
+
+
+def _with_uncertainty(
+    outcome: Outcome, predicted: Sequence[HeldOut], rules: BrainRules, *, has_runs: bool, seed: int
+) -> Outcome:
+    """The outcome with its draws, interval and null; without them, and why, where a draw leaves no unit to judge."""
+    kind = NullKind.RUNS if has_runs else NullKind.PASSAGES
+    try:
+        drawn = draws(predicted, rules.pooling, seed=seed)
+        null = null_test(predicted, rules.pooling, kind=kind, seed=seed)
+    except NumericalFailure as failure:
+        return replace(outcome, interval_reason=failure.detail)
+    interval, reason = interval_of(predicted, _raw_by_participant(outcome, rules), drawn, seed=seed)
+    return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=tuple(drawn.tolist()))
+
+
+def _raw_by_participant(outcome: Outcome, rules: BrainRules) -> dict[str, float]:
+    """Each participant's mean over the parts that it took; none where the score is not a mean over participants."""
+    raws: dict[str, list[float]] = {}
+    for part in outcome.parts if rules.pooling is not Pooling.POOLED_UNITS else ():
+        for share in part.participants:
+            if share.raw is not None:
+                raws.setdefault(share.name, []).append(share.raw)
+    return {name: float(np.mean(values)) for name, values in raws.items()}
