@@ -51,9 +51,10 @@ def compare(
     protocol: Protocol,
     *,
     subject: str,
+    ceiling: Ceiling | None = None,
     on_progress: Progress = lambda _: None,
 ) -> Score:
-    """The score of responses that are already there; needs no model."""
+    """The score of responses that are already there; needs no model. A known `ceiling` is not computed again."""
     outcome = _outcome(responses, benchmark, experiment, protocol, on_progress=on_progress)
     return Score(
         subject=subject,
@@ -64,7 +65,7 @@ def compare(
         protocol=protocol.name,
         metric=benchmark.metric,
         raw=outcome.raw,
-        ceiling=experiment.ceiling or Ceiling.none("not computed"),
+        ceiling=experiment.ceiling or ceiling or Ceiling.none("not computed"),
         n=outcome.n,
         parts=outcome.parts,
         layer=outcome.layer,

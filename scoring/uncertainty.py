@@ -36,3 +36,12 @@ def jackknife_correlation(
     half = scipy.stats.t.ppf((1 + level) / 2, len(names) - 1) * pseudo.std(ddof=1) / np.sqrt(len(names))
     low, high = np.tanh([pseudo.mean() - half, pseudo.mean() + half])
     return Interval(level=level, low=float(low), high=float(high), method="jackknife-fisher-z-t", n=len(names))
+
+
+def paired_difference(
+    raw: float, draws: Sequence[float], other_raw: float, other_draws: Sequence[float], *, level: float = 0.95
+) -> Interval:
+    """The percentile interval of raw − other from draws under the same seed, (n_draws,) both, which are paired."""
+    differences = np.asarray(draws) - np.asarray(other_draws)
+    low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(level=level, low=float(low), high=float(high), method="paired-bootstrap", n=len(differences))
