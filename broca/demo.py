@@ -120,6 +120,7 @@ def server(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "broca", "serve", "--host", "127.0.0.1", "--port", "0", "--stop-with-stdin"]
     command += ["--data-dir", str(folder / "data"), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OWN_SETTINGS}
+    environment["BROCA_UNTRAINED_TWINS"] = "false"  # the server ends with the first score: nobody would see them
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream, start_new_session=True

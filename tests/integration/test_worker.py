@@ -42,6 +42,7 @@ def settings(tmp_path, database_url):
         beat_s=0.5,
         poll_s=0.2,
         backoff_s=0.1,
+        untrained_twins=False,
     )
 
 
