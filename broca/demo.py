@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .board import Leaderboard
 from .client import Client
 from .commands.board import show_board
 from .commands.display import progress_view, show_error, show_failed_runs
 from .commands.score import show_scores
 from .errors import BrocaError, ServerUnreachable
-from .results import Leaderboard
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0

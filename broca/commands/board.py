@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..board import Cell, Leaderboard
 from ..client import Client
-from ..results import Cell, Leaderboard
 from .display import label, number, results_console
 from .options import JSON, PROTOCOL, SERVER
 
