@@ -24,13 +24,16 @@ class EncodingFit:
 
     `test_r` (n_folds, n_units): Pearson r on each fold's test rows. `inner_r` (n_folds, n_units): the mean r over the
     inner folds of its training rows, at the penalty chosen there; None where there are no inner folds. `penalties`
-    (n_folds, n_units): the chosen ones, 0 for least squares. By fold, (n_folds,): `low_edge` and `high_edge` are the
-    shares of units whose penalty stands at that end of the grid, `n_constant_prediction` counts r's set to 0.
+    (n_folds, n_units): the chosen ones, 0 for least squares. `selection_error` (n_folds, n_units): what the choice went
+    by at them, over the variation of the training responses; None where nothing was chosen. By fold, (n_folds,):
+    `low_edge` and `high_edge` are the shares of units whose penalty stands at that end of the grid,
+    `n_constant_prediction` counts r's set to 0.
     """
 
     test_r: FloatArray
     inner_r: FloatArray | None
     penalties: FloatArray
+    selection_error: FloatArray | None
     low_edge: FloatArray
     high_edge: FloatArray
     n_constant_prediction: IndexArray
@@ -58,11 +61,13 @@ def cross_val_encode(
     n_folds, n_units = len(folds), Y.shape[1]
     chosen = np.zeros((n_folds, n_units), dtype=np.intp)
     test_r, n_constant = np.empty((n_folds, n_units)), np.zeros(n_folds, dtype=np.intp)
-    inner_r = np.full((n_folds, n_units), np.nan)
+    inner_r, error = np.full((2, n_folds, n_units), np.nan)
     for index, fold in enumerate(folds):
         if regression.selection is not Selection.NONE:
             found = errors(kernel, Y, fold, penalties, selection=regression.selection, folds=folds)
             chosen[index] = choose(found.squared, found.variation, regression.scope, owners)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                error[index] = found.squared[chosen[index], np.arange(n_units)] / found.variation
             if found.inner_r is not None:
                 inner_r[index] = found.inner_r[chosen[index], np.arange(n_units)]
         prediction = _predict(kernel, Y, fold, penalties[chosen[index]])
@@ -74,6 +79,7 @@ def cross_val_encode(
         test_r=test_r,
         inner_r=inner_r if regression.selection is Selection.NESTED_FOLDS else None,
         penalties=penalties[chosen],
+        selection_error=None if regression.selection is Selection.NONE else error,
         low_edge=np.mean(chosen == 0, axis=1) * has_edges,
         high_edge=np.mean(chosen == len(penalties) - 1, axis=1) * has_edges,
         n_constant_prediction=n_constant,
