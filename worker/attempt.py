@@ -38,6 +38,7 @@ from .exchange import (
     RunAnswer,
     RunOrder,
     ScoringOrder,
+    Stage,
     run_answer_file,
 )
 from .ledger import TICK_S, ClaimLost, Ledger
@@ -97,7 +98,7 @@ class Attempt:
             memory_bytes=device_memory(self._device),
             options=self._claim.options,
         )
-        ending = self._attend("worker.fetch", order, fetch_environment())
+        ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
         try:
             answer = FetchAnswer.read(self._folder / ANSWER_FILE)
         except (FileNotFoundError, ValidationError):
@@ -175,12 +176,16 @@ class Attempt:
         order: Message,
         environment: Mapping[str, str],
         *,
+        first: Stage | None = None,
         on_ended: Callable[[str], None] = lambda _: None,
     ) -> str:
-        """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping."""
+        """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping.
+
+        `first` is the stage that every run is at before the child says anything; None: as before.
+        """
         order.write(self._folder / ORDER_FILE)
         deadline = time.monotonic() + self._settings.run_timeout_s
-        latest: dict[str | None, Progress] = {}
+        latest: dict[str | None, Progress] = {None: Progress(stage=first, fraction=0.0)} if first else {}
         next_tick = 0.0
         child = Child(module, self._folder, environment)
         try:
