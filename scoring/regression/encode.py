@@ -12,7 +12,7 @@ import numpy as np
 
 from ..metrics.correlation import constant_columns, pearson_columns
 from ..types import FloatArray, IndexArray
-from .direct import Kernel, errors, kernel_of, path, penalties_of, standardised_kernel
+from .direct import Kernel, errors, features_kernel, kernel_of, path, penalties_of
 from .folds import Fold
 from .gram import centred
 from .rules import Regression, Scope, Selection
@@ -47,6 +47,7 @@ def cross_val_encode(
     *,
     owners: IndexArray | None = None,
     is_gram: bool = True,
+    standardise: bool = True,
     device: str = "cpu",
     memory_bytes: int | None = None,
     on_fold: Callable[[], None] = lambda: None,
@@ -54,10 +55,10 @@ def cross_val_encode(
     """Fit Y (n_rows, n_units) on each fold's training rows and judge it on its test rows.
 
     `layer` is K = X Xᵀ (n_rows, n_rows), or with `is_gram` False the features X themselves, whose columns are then
-    z-scored in each training set. `owners` (n_units,) numbers each unit's participant, for Scope.PARTICIPANT.
-    `on_fold` is called once for each outer fold. Ties between penalties take the larger.
+    z-scored in each training set unless `standardise` is False. `owners` (n_units,) numbers each unit's participant,
+    for Scope.PARTICIPANT. `on_fold` is called once for each outer fold. Ties between penalties take the larger.
     """
-    kernel, penalties = _prepared(layer, regression, is_gram=is_gram)
+    kernel, penalties = _prepared(layer, regression, is_gram=is_gram, standardise=standardise)
     n_folds, n_units = len(folds), Y.shape[1]
     chosen = np.zeros((n_folds, n_units), dtype=np.intp)
     test_r, n_constant = np.empty((n_folds, n_units)), np.zeros(n_folds, dtype=np.intp)
@@ -90,7 +91,7 @@ def predict(
     layer: FloatArray, Y: FloatArray, folds: Sequence[Fold], penalties: FloatArray, *, is_gram: bool = True
 ) -> list[FloatArray]:
     """What a fit predicts for each fold's test rows, (n_test, n_units) each, at known penalties (n_folds, n_units)."""
-    kernel = kernel_of(layer) if is_gram else standardised_kernel(layer)
+    kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=True)
     return [_predict(kernel, Y, fold, penalties[index]) for index, fold in enumerate(folds)]
 
 
@@ -117,12 +118,17 @@ def _last_smallest(values: FloatArray) -> IndexArray:
     return np.asarray(len(values) - 1 - np.argmin(values[::-1], axis=0))
 
 
-def _prepared(layer: FloatArray, regression: Regression, *, is_gram: bool) -> tuple[Kernel, FloatArray]:
+def _prepared(
+    layer: FloatArray, regression: Regression, *, is_gram: bool, standardise: bool
+) -> tuple[Kernel, FloatArray]:
     """The kernel of each fold, and the penalties that are tried: one grid for all folds."""
     if is_gram:
         return kernel_of(layer), penalties_of(regression, centred(layer))
-    n_rows, n_varying = len(layer), int((np.ptp(layer, axis=0) > 0).sum())
-    return standardised_kernel(layer), penalties_of(regression, np.eye(n_rows) * n_varying)
+    deviations = layer - layer.mean(axis=0)
+    variances = np.ptp(layer, axis=0) > 0 if standardise else (deviations**2).mean(axis=0)
+    return features_kernel(layer, standardise=standardise), penalties_of(
+        regression, np.eye(len(layer)) * variances.sum()
+    )
 
 
 def _predict(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:
