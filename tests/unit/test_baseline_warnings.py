@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scoring.controls import Difference, difference, warnings
+from scoring.baselines import NUISANCE, OASM
+from scoring.controls import CONTROLS, Difference, difference, warnings
 
 
 def draws_around(raw: float, *, seed: int, spread: float = 0.02) -> list[float]:
@@ -39,6 +40,10 @@ def test_a_score_that_is_not_surely_above_a_control_bears_its_warning(
     assert tuple(warning.code for warning in found) == codes
 
 
+def test_warnings_come_from_baselines_that_there_are() -> None:
+    assert set(CONTROLS) == {NUISANCE, OASM}
+
+
 def test_draws_that_move_together_make_a_small_difference_sure() -> None:
     together, apart = (above(0.20, "baseline/oasm", 0.19, shared=shared) for shared in (True, False))
     assert (together.value, together.low, together.high) == pytest.approx((0.01, 0.01, 0.01))
@@ -46,10 +51,14 @@ def test_draws_that_move_together_make_a_small_difference_sure() -> None:
     assert not apart.is_positive
 
 
-def test_the_interval_is_that_of_the_paired_draws() -> None:
+def test_the_interval_is_as_wide_as_the_differences_of_paired_draws() -> None:
     found = above(0.20, "baseline/oasm", 0.05)
     paired = np.subtract(draws_around(0.20, seed=0), draws_around(0.05, seed=1))
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(paired, [2.5, 97.5])))
+    low, high = np.percentile(paired, [2.5, 97.5])
+    assert found.low is not None
+    assert found.high is not None
+    assert found.high - found.low == pytest.approx(high - low)
+    assert found.low < 0.15 < found.high
 
 
 @pytest.mark.parametrize("baseline_draws", [[], [0.1] * 999])
