@@ -156,6 +156,16 @@ class ModelQuery(BaseModel):
     revision: Text | None = Field(default=None, description="A commit; the newest known one when absent.")
 
 
+class TableQuery(BaseModel):
+    """How a table is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["json", "csv"] | None = Field(
+        default=None, description="The answer's format; when absent, the header Accept decides."
+    )
+
+
 class JobsQuery(_Page):
     """Which jobs to list; `label.<name>=<value>` keeps those with this label."""
 
@@ -163,6 +173,9 @@ class JobsQuery(_Page):
 
     status: JobStatus | None = Field(default=None, description="Only jobs of this status.")
     model: Text | None = Field(default=None, description="Only jobs of this model id.")
+    include_baselines: bool = Field(
+        default=False, description="List the jobs too that score untrained twins in the background."
+    )
 
     def labels(self) -> dict[str, str]:
         """The labels asked for; raises RequestInvalid for parameters that are no labels."""
@@ -185,10 +198,8 @@ class EventsQuery(BaseModel):
     after: int = Field(default=0, ge=0, le=2**53, description="Only events with a greater `seq`.")
 
 
-class LeaderboardQuery(BaseModel):
+class LeaderboardQuery(TableQuery):
     """What the leaderboard shows."""
-
-    model_config = ConfigDict(extra="forbid")
 
     protocol: Name = Field(default="grouped", description="The protocol of every score shown.")
     benchmarks: LongText | None = Field(
@@ -202,10 +213,8 @@ class LeaderboardQuery(BaseModel):
     include_synthetic: bool = Field(
         default=False, description="Show synthetic benchmarks too; those named in `benchmarks` are always shown."
     )
+    include_baselines: bool = Field(default=False, description="Show baselines and untrained twins too, without ranks.")
     all: bool = Field(default=False, description="A row for every revision, dtype and set of options.")
-    format: Literal["json", "csv"] | None = Field(
-        default=None, description="The answer's format; when absent, the header Accept decides."
-    )
 
     def names(self) -> tuple[str, ...] | None:
         """The benchmarks asked for, each once."""

@@ -33,6 +33,8 @@ class Ceiling(Wire):
     high: float | None
     method: str
     reason: str | None
+    at_hand: float | None = Field(description="What the participants at hand reach, before extrapolation.")
+    is_unstable: bool = Field(description="The extrapolation goes far beyond what is at hand, or rests on few.")
 
 
 class Interval(Wire):
@@ -71,20 +73,65 @@ class Counts(Wire):
     folds: int
 
 
+class Share(Wire):
+    """The raw score of a participant's units in a part, or of a region's."""
+
+    name: str
+    raw: float | None
+    n_units: int
+
+
 class Part(Wire):
-    """The raw score of one part and its weight in the whole."""
+    """The raw score of one part and its weight in the whole, by fold, by participant and by region of its units."""
 
     name: str
     raw: float
     weight: float
+    folds: list[float]
+    participants: list[Share]
+    regions: list[Share]
+
+
+class NullTest(Wire):
+    """Scores of the same predictions against permuted responses: their mean and 95th percentile; `p` of the score."""
+
+    method: str
+    n_draws: int
+    mean: float
+    high: float
+    p: float
+
+
+class UniqueVariance(Wire):
+    """R² on held-out rows of nuisance features, of these and the model together, and the difference."""
+
+    nuisance: float
+    joint: float
+    unique: float
+
+
+class Variant(Wire):
+    """The raw score with one choice made in another way; `reason` says why it is null."""
+
+    name: str
+    raw: float | None
+    reason: str | None
 
 
 class Baseline(Wire):
-    """What a subject without language reaches."""
+    """What a subject without language or without training reaches, and by how much the score is above it.
+
+    `low` and `high` bound the 95 % interval of the difference, from paired draws; null without them.
+    """
 
     id: str
+    score: str
     raw: float
     normalised: float | None
+    difference: float
+    low: float | None
+    high: float | None
+    layer_selected: list[str] | None
 
 
 class Warning(Wire):
@@ -110,11 +157,15 @@ class Score(Wire):
     word_probability: str | None
     clipped: bool | None = Field(description="Null: no number of this release is ever clipped.")
     interval: Interval | None = Field(description="Of the raw score.")
+    interval_reason: str | None = Field(description="Why there is no interval.")
+    null: NullTest | None
+    unique_variance: UniqueVariance | None
+    sensitivity: list[Variant]
     layer: Layer | None
     n: Counts
     measures: dict[str, float]
     parts: list[Part]
-    baselines: list[Baseline] | None = Field(description="Null: this release computes none.")
+    baselines: list[Baseline] | None = Field(description="Null for scores of reading times, which have none.")
     warnings: list[Warning]
     provenance: str
     superseded_by: str | None
@@ -135,6 +186,15 @@ class LayerScore(Wire):
     raw: float | None
     reason: str | None
     parts: list[LayerPart]
+
+
+class Participant(Wire):
+    """The raw score of one participant in one part."""
+
+    part: str
+    participant: str
+    raw: float | None
+    n_units: int
 
 
 class Identity(Wire):
@@ -185,11 +245,12 @@ class BoardModel(Wire):
 
 
 class Cell(Wire):
-    """A value in the column's unit; `score` is the score's id."""
+    """A value in the column's unit; `score` is the score's id, `flags` are codes of warnings that baselines give."""
 
     value: float
     interval: Interval | None
     score: str
+    flags: list[str]
 
 
 class MissingCell(Wire):

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from scoring.benchmarks.base import Benchmark
+from scoring.controls import warnings
 from scoring.results import LayerScore as StoredLayer
+from scoring.results import Score
+from storage.baselines import Baseline as StoredBaseline
 from storage.leaderboard import Cell as StoredCell
 from storage.leaderboard import Leaderboard as StoredBoard
 from storage.leaderboard import Row as StoredRow
 from storage.scores import StoredScore
 
 from . import score_schemas as wire
+from .csv_tables import table
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
-
-def score_view(stored: StoredScore) -> wire.Score:
-    """The score as it is sent."""
+def score_view(stored: StoredScore, beside: Sequence[StoredBaseline]) -> wire.Score:
+    """The score as it is sent, with the baselines that stand beside it and the warnings that they give."""
     score = stored.score
+    found = [*score.warnings, *warnings(baseline.difference for baseline in beside)]
     return wire.Score(
         id=stored.id,
         run=stored.run_id,
@@ -35,15 +36,28 @@ def score_view(stored: StoredScore) -> wire.Score:
         word_probability=score.word_probability,
         clipped=None,
         interval=None if score.interval is None else wire.Interval(**asdict(score.interval)),
+        interval_reason=score.interval_reason,
+        null=None if score.null is None else wire.NullTest(**asdict(score.null)),
+        unique_variance=None if score.unique_variance is None else wire.UniqueVariance(**asdict(score.unique_variance)),
+        sensitivity=[wire.Variant(**asdict(variant)) for variant in score.sensitivity],
         layer=None if score.layer is None else wire.Layer.model_validate(asdict(score.layer)),
         n=wire.Counts(**asdict(score.n)),
         measures=dict(score.measures),
-        parts=[wire.Part(**asdict(part)) for part in score.parts],
-        baselines=None,
-        warnings=[wire.Warning(**asdict(warning)) for warning in score.warnings],
+        parts=[wire.Part.model_validate(asdict(part)) for part in score.parts],
+        baselines=None if score.layer is None else [_baseline(baseline) for baseline in beside],
+        warnings=[wire.Warning(**asdict(warning)) for warning in found],
         provenance=f"/v1/scores/{stored.id}/provenance",
         superseded_by=stored.superseded_by,
     )
+
+
+def participant_views(score: Score) -> list[wire.Participant]:
+    """The raw score of each participant in each part."""
+    return [
+        wire.Participant(part=part.name, participant=share.name, raw=share.raw, n_units=share.n_units)
+        for part in score.parts
+        for share in part.participants
+    ]
 
 
 def layer_view(layer: StoredLayer) -> wire.LayerScore:
@@ -89,26 +103,56 @@ def board_view(board: StoredBoard, benchmarks: Mapping[str, Benchmark]) -> wire.
 def board_csv(board: StoredBoard) -> str:
     """The leaderboard as CSV (RFC 4180) with one header row.
 
-    For each benchmark `<name>_raw`, `<name>_normalised` (empty where there is no ceiling) and `<name>_missing` (empty
-    where there is a value). Text that a spreadsheet would take for a formula is preceded by an apostrophe.
+    For each benchmark `<name>_raw`, `<name>_normalised` (empty where there is no ceiling), `<name>_missing` (empty
+    where there is a value) and `<name>_flags`, codes with a semicolon between them.
     """
-    kinds = ("raw", "normalised", "missing")
+    kinds = ("raw", "normalised", "missing", "flags")
     fixed = ["rank", "model", "revision", "dtype", "family", "parameters", "average"]
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(fixed + [f"{column.key}_{kind}" for column in board.columns for kind in kinds])
-    for row in board.rows:
-        family, parameters = (None, None) if row.model is None else (row.model.family, row.model.parameters)
-        cells = [row.cells[column.key] for column in board.columns]
-        values = [row.rank, row.model_id, row.revision, row.dtype, family, parameters, row.average]
-        values += [getattr(cell, kind) for cell in cells for kind in kinds]
-        writer.writerow([_harmless(value) if isinstance(value, str) else value for value in values])
-    return text.getvalue()
+    header = fixed + [f"{column.key}_{kind}" for column in board.columns for kind in kinds]
+    return table(header, (_csv_row(row, board) for row in board.rows))
+
+
+def layers_csv(score: Score) -> str:
+    """The layer curve as CSV: name, depth, raw, the reason where there is none, then `<part>_raw` for each part."""
+    parts = [part.name for part in score.parts]
+    rows = []
+    for layer in score.layers:
+        raws = {part.name: part.raw for part in layer.parts}
+        rows.append([layer.name, layer.depth, layer.raw, layer.reason, *map(raws.get, parts)])
+    return table(["name", "depth", "raw", "reason", *(f"{name}_raw" for name in parts)], rows)
+
+
+def participants_csv(score: Score) -> str:
+    """The participants of each part as CSV."""
+    found = participant_views(score)
+    return table([*wire.Participant.model_fields], [tuple(one.model_dump().values()) for one in found])
 
 
 def _benchmark(stored: StoredScore) -> wire.ScoreBenchmark:
     score = stored.score
     return wire.ScoreBenchmark(id=score.benchmark, version=score.benchmark_version, data_sha256=score.data_sha256)
+
+
+def _baseline(baseline: StoredBaseline) -> wire.Baseline:
+    return wire.Baseline(
+        id=baseline.id,
+        score=baseline.score_id,
+        raw=baseline.raw,
+        normalised=baseline.normalised,
+        difference=baseline.difference.value,
+        low=baseline.difference.low,
+        high=baseline.difference.high,
+        layer_selected=None if baseline.layer_selected is None else list(baseline.layer_selected),
+    )
+
+
+def _csv_row(row: StoredRow, board: StoredBoard) -> list[object]:
+    family, parameters = (None, None) if row.model is None else (row.model.family, row.model.parameters)
+    values: list[object] = [row.rank, row.model_id, row.revision, row.dtype, family, parameters, row.average]
+    for column in board.columns:
+        cell = row.cells[column.key]
+        values += [cell.raw, cell.normalised, cell.missing, ";".join(cell.flags)]
+    return values
 
 
 def _column(key: str, benchmark: Benchmark | None, *, is_normalised: bool) -> wire.Column:
@@ -148,8 +192,4 @@ def _cell(cell: StoredCell) -> wire.Cell | wire.MissingCell:
     if cell.value is None or cell.score_id is None:
         return wire.MissingCell(value=None, missing=cell.missing or "never_run")
     interval = None if cell.interval is None else wire.Interval(**asdict(cell.interval))
-    return wire.Cell(value=cell.value, interval=interval, score=cell.score_id)
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return wire.Cell(value=cell.value, interval=interval, score=cell.score_id, flags=list(cell.flags))

@@ -6,6 +6,7 @@
 Importing this loads neither torch nor a database.
 """
 
+from .board import Leaderboard
 from .client import Client
 from .errors import (
     AnswerNotUnderstood,
@@ -18,7 +19,7 @@ from .errors import (
     ServerUnreachable,
     WaitTimedOut,
 )
-from .results import Benchmark, Job, LayerScore, Leaderboard, Model, Progress, Run, Score
+from .results import Benchmark, Job, LayerScore, Model, Progress, Run, Score
 
 __all__ = [
     "AnswerNotUnderstood",

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from .board import Leaderboard
 from .connection import Connection, QueryValue
 from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
-from .results import Benchmark, Job, LayerScore, Leaderboard, Model, Result, Score
+from .results import Benchmark, Job, LayerScore, Model, Result, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -17,12 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .board import Leaderboard
 from .client import Client
 from .commands.board import show_board
 from .commands.display import progress_view, show_error, show_failed_runs
 from .commands.score import show_scores
 from .errors import BrocaError, ServerUnreachable
-from .results import Leaderboard
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
@@ -120,6 +120,7 @@ def server(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "broca", "serve", "--host", "127.0.0.1", "--port", "0", "--stop-with-stdin"]
     command += ["--data-dir", str(folder / "data"), "--ready-file", str(ready_file)]
     environment = {name: value for name, value in os.environ.items() if name not in _OWN_SETTINGS}
+    environment["BROCA_UNTRAINED_TWINS"] = "false"  # the server ends with the first score: nobody would see them
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=stream, stderr=stream, start_new_session=True

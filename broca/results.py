@@ -1,6 +1,7 @@
 """What the server answers, as frozen values with the wire's own names. Unknown new fields are kept, not refused.
 
-What belongs here: shapes. How they travel is told in `broca.client`, how they look in `broca.commands`.
+What belongs here: shapes; those of the leaderboard are in `broca.board`. How they travel is told in `broca.client`, how
+they look in `broca.commands`.
 """
 
 from __future__ import annotations
@@ -108,6 +109,8 @@ class Ceiling(Result):
     high: float | None = None
     method: str | None = None
     reason: str | None = None
+    at_hand: float | None = None
+    is_unstable: bool = False
 
 
 class Interval(Result):
@@ -144,20 +147,65 @@ class Counts(Result):
     folds: int | None = None
 
 
+class Share(Result):
+    """The raw score of a participant's units in a part, or of a region's."""
+
+    name: str
+    raw: float | None = None
+    n_units: int | None = None
+
+
 class PartScore(Result):
-    """The raw score of one part and its weight in the whole."""
+    """The raw score of one part and its weight in the whole, by fold, by participant and by region of its units."""
 
     name: str
     raw: float | None = None
     weight: float | None = None
+    folds: tuple[float, ...] = ()
+    participants: tuple[Share, ...] = ()
+    regions: tuple[Share, ...] = ()
+
+
+class NullTest(Result):
+    """Scores of the same predictions against permuted responses: their mean and 95th percentile; `p` of the score."""
+
+    mean: float
+    high: float
+    p: float
+    method: str | None = None
+    n_draws: int | None = None
+
+
+class UniqueVariance(Result):
+    """R² on held-out rows of nuisance features, of these and the model together, and the difference."""
+
+    nuisance: float
+    joint: float
+    unique: float
+
+
+class Variant(Result):
+    """The raw score with one choice made in another way; `reason` says why it is None."""
+
+    name: str
+    raw: float | None = None
+    reason: str | None = None
 
 
 class BaselineScore(Result):
-    """What a baseline scores where the model was scored."""
+    """What a baseline or an untrained twin scores where the model was scored; `score` is its score's id.
+
+    `difference` is how far the model is above it; `low` and `high` bound its 95 % interval.
+    """
 
     id: str
     raw: float | None = None
     normalised: float | None = None
+    score: str | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    layer_selected: tuple[str, ...] | None = None
 
 
 class ScoreWarning(Result):
@@ -181,6 +229,10 @@ class Score(Result):
     normalised: float | None = None
     word_probability: str | None = None
     interval: Interval | None = None
+    interval_reason: str | None = None
+    null: NullTest | None = None
+    unique_variance: UniqueVariance | None = None
+    sensitivity: tuple[Variant, ...] = ()
     layer: LayerChoice | None = None
     n: Counts | None = None
     measures: dict[str, float | None] = Field(default_factory=dict)
@@ -205,46 +257,6 @@ class LayerScore(Result):
     raw: float | None = None
     reason: str | None = None
     parts: tuple[LayerPart, ...] | None = None
-
-
-class Column(Result):
-    """A column of the leaderboard and what its cells show."""
-
-    key: str
-    label: str | None = None
-    help: str | None = None
-    unit: str | None = None
-
-
-class Cell(Result):
-    """A value, or None and the code that says why (`missing`)."""
-
-    value: float | None = None
-    interval: Interval | None = None
-    score: str | None = None
-    missing: str | None = None
-
-
-class LeaderboardRow(Result):
-    """A model's place; equal values share a rank."""
-
-    model: ModelRef
-    rank: int | None = None
-    rank_interval: tuple[int, int] | None = None
-    tie_group: int | None = None
-    dtype: str | None = None
-    average: float | None = None
-    scores: dict[str, Cell] = Field(default_factory=dict)
-
-
-class Leaderboard(Result):
-    """Models in the order asked for, under one protocol."""
-
-    protocol: str
-    columns: tuple[Column, ...] = ()
-    data: tuple[LeaderboardRow, ...] = ()
-    snapshot: str | None = None
-    average_unit: str | None = None
 
 
 class Model(Result):

@@ -28,6 +28,17 @@ class Work:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What scores have in common that may stand beside one another, and share a ceiling and baselines."""
+
+    benchmark: str
+    benchmark_version: int
+    data_sha256: str
+    protocol: str
+    scoring_version: str
+
+
 def request_key(work: Work, *, force: bool = False) -> str:
     """The key that simultaneous requests share: sha256 of the work as requested and whether it is forced."""
     return _sha256({"key": "request", "force": force, **asdict(work)})

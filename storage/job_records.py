@@ -20,7 +20,10 @@ from .tables import JobRow, JobRunRow, RunRow
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
-    """A job to submit; `benchmarks` are names and versions, `options` holds only what differs from the defaults."""
+    """A job to submit; `benchmarks` are names and versions, `options` holds only what differs from the defaults.
+
+    One `is_background` is the service's own: its runs are claimed when no other is due.
+    """
 
     model_id: str
     requested_revision: str | None
@@ -30,6 +33,7 @@ class NewJob:
     options: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     force: bool = False
+    is_background: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,6 +65,7 @@ class Job:
     options: dict[str, Any]
     labels: dict[str, str]
     force: bool
+    is_background: bool
     status: JobStatus
     cached: bool
     created_at: datetime
@@ -116,7 +121,7 @@ def _runs_of(session: Session, job_ids: Collection[str]) -> Mapping[str, list[Ru
 def _queue_positions(session: Session, job_ids: Collection[str]) -> Mapping[str, int]:
     if not job_ids:
         return {}
-    order = sa.func.row_number().over(order_by=(JobRow.created_at, JobRow.id))
+    order = sa.func.row_number().over(order_by=(JobRow.is_background, JobRow.created_at, JobRow.id))
     queue = sa.select(JobRow.id, order.label("position")).where(JobRow.status == JobStatus.QUEUED).subquery()
     query = sa.select(queue.c.id, queue.c.position).where(queue.c.id.in_(job_ids))
     return {row.id: row.position for row in session.execute(query)}

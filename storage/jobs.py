@@ -28,6 +28,7 @@ def page(
     status: JobStatus | None = None,
     model_id: str | None = None,
     labels: Mapping[str, str] | None = None,
+    include_background: bool = False,
     page_size: int = 50,
     page_token: str | None = None,
 ) -> tuple[tuple[Job, ...], str | None]:
@@ -37,6 +38,8 @@ def page(
         at, job_id = paging.decode(page_token)
         older = sa.or_(JobRow.created_at < at, sa.and_(JobRow.created_at == at, JobRow.id < job_id))
         query = query.where(JobRow.created_at <= at, older)
+    if not include_background:
+        query = query.where(JobRow.is_background.is_(False))
     if status is not None:
         query = query.where(JobRow.status == status)
     if model_id is not None:

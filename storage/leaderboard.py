@@ -7,7 +7,7 @@ of normalised scores where every column is, else of raw ones. A missing cell say
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from scoring import SCORING_VERSION
 from scoring.results import NOT_COMPARABLE, Interval
 
-from . import models
+from . import baselines, models
 from .columns import dump_json
 from .errors import SortUnknown
 from .states import RunStatus
@@ -40,7 +40,10 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A value with its interval in the column's unit, or None and the code that says why (`missing`)."""
+    """A value with its interval in the column's unit, or None and the code that says why (`missing`).
+
+    `flags` are the codes of the warnings that baselines give.
+    """
 
     value: float | None
     interval: Interval | None = None
@@ -48,6 +51,7 @@ class Cell:
     raw: float | None = None
     normalised: float | None = None
     missing: str | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,10 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Leaderboard:
-    """Rows in the order asked for; ranks count from the greatest value, and equal values share one."""
+    """Rows in the order asked for; ranks count from the greatest value, and equal values share one.
+
+    Baselines and untrained twins have no rank.
+    """
 
     protocol: str
     sort: str
@@ -87,6 +94,7 @@ def query(
     benchmarks: tuple[str, ...] | None = None,
     family: str | None = None,
     include_synthetic: bool = False,
+    include_baselines: bool = False,
     sort: str = AVERAGE,
     descending: bool = True,
     all_rows: bool = False,
@@ -95,7 +103,10 @@ def query(
 
     Only scores of the scoring version in force and of the newest version of a benchmark stand beside one another.
     """
-    scores = session.scalars(_scores_query(protocol, benchmarks, family, include_synthetic, all_rows)).all()
+    wanted = _conditions(
+        protocol, benchmarks, family, include_synthetic=include_synthetic, include_baselines=include_baselines
+    )
+    scores = session.scalars(_scores_query(wanted, all_rows=all_rows)).all()
     shown = benchmarks if benchmarks is not None else tuple(sorted({score.benchmark for score in scores}))
     if sort != AVERAGE and sort not in shown:
         raise SortUnknown(
@@ -104,13 +115,19 @@ def query(
     columns = tuple(_column(name, [score for score in scores if score.benchmark == name]) for name in shown)
     why = _missing_codes(session, protocol, {score.model_id for score in scores})
     known = models.revisions(session, {score.model_id for score in scores})
-    rows = [_row(group, columns, why, known) for group in _group(scores, all_rows)]
+    flags = _flags(session, scores)
+    rows = [_row(group, columns, why, known, flags=flags) for group in _group(scores, all_rows)]
     return Leaderboard(protocol=protocol, sort=sort, columns=columns, rows=_ranked(rows, sort, descending))
 
 
-def _scores_query(
-    protocol: str, benchmarks: Sequence[str] | None, family: str | None, include_synthetic: bool, all_rows: bool
-) -> sa.Select[ScoreRow]:
+def _conditions(
+    protocol: str,
+    benchmarks: Sequence[str] | None,
+    family: str | None,
+    *,
+    include_synthetic: bool,
+    include_baselines: bool,
+) -> list[sa.ColumnElement[bool]]:
     conditions = [
         ScoreRow.protocol == protocol,
         ScoreRow.scoring_version == SCORING_VERSION,
@@ -120,8 +137,15 @@ def _scores_query(
         conditions.append(ScoreRow.benchmark.in_(benchmarks))
     if not include_synthetic:
         conditions.append(ScoreRow.synthetic.is_(False))
+    if not include_baselines:
+        conditions.append(baselines.stands_by_itself())
     if family is not None:
         conditions.append(ScoreRow.model_id.in_(sa.select(ModelRow.id).where(ModelRow.family == family)))
+    return conditions
+
+
+def _scores_query(wanted: Sequence[sa.ColumnElement[bool]], *, all_rows: bool) -> sa.Select[ScoreRow]:
+    conditions = [*wanted]
     group: list[Any] = [ScoreRow.benchmark, ScoreRow.model_id]
     if all_rows:
         group += [ScoreRow.revision, ScoreRow.dtype, sa.cast(ScoreRow.options, sa.Text)]
@@ -182,13 +206,15 @@ def _row(
     columns: Sequence[Column],
     why: Mapping[tuple[str, str], str],
     known: Mapping[tuple[str, str], models.Model],
+    *,
+    flags: Mapping[str, tuple[str, ...]],
 ) -> Row:
     newest = group[0]
     by_benchmark = {score.benchmark: score for score in group}
     cells = {}
     for column in columns:
         missing = why.get((newest.model_id, column.key), "never_run")
-        cells[column.key] = _cell(by_benchmark.get(column.key), column, missing)
+        cells[column.key] = _cell(by_benchmark.get(column.key), column, missing, flags)
     unit = "normalised" if _all_normalised(columns) else "raw"
     values = [value for cell in cells.values() if (value := getattr(cell, unit)) is not None]
     return Row(
@@ -208,7 +234,12 @@ def _all_normalised(columns: Sequence[Column]) -> bool:
     return bool(columns) and all(column.normalised for column in columns)
 
 
-def _cell(score: ScoreRow | None, column: Column, missing: str) -> Cell:
+def _flags(session: Session, scores: Sequence[ScoreRow]) -> Mapping[str, tuple[str, ...]]:
+    found = baselines.warnings_beside(session, scores)
+    return {score_id: tuple(warning.code for warning in warnings) for score_id, warnings in found.items()}
+
+
+def _cell(score: ScoreRow | None, column: Column, missing: str, flags: Mapping[str, tuple[str, ...]]) -> Cell:
     if score is None:
         return Cell(value=None, missing=missing)
     if any(warning["code"] == NOT_COMPARABLE for warning in score.warnings):
@@ -220,6 +251,7 @@ def _cell(score: ScoreRow | None, column: Column, missing: str) -> Cell:
         score_id=score.id,
         raw=score.raw,
         normalised=score.normalised,
+        flags=flags.get(score.id, ()),
     )
 
 
@@ -238,13 +270,13 @@ def _ranked(rows: Sequence[Row], sort: str, descending: bool) -> tuple[Row, ...]
     """The rows with their ranks, in order; those without a value come last, whichever way the rest is sorted."""
     valued = [(row, value) for row in rows if (value := _sort_value(row, sort)) is not None]
     others = sorted((row for row in rows if _sort_value(row, sort) is None), key=_name)
-    greatest_first = sorted((value for _, value in valued), reverse=True)
+    competing = [value for row, value in valued if not baselines.is_beside_others(row.model_id)]
     ranks: dict[float, int] = {}
-    for position, value in enumerate(greatest_first, start=1):
+    for position, value in enumerate(sorted(competing, reverse=True), start=1):
         ranks.setdefault(value, position)
     valued.sort(key=lambda pair: _name(pair[0]))
     valued.sort(key=lambda pair: pair[1], reverse=descending)
-    return (*(_with_rank(row, ranks[value]) for row, value in valued), *others)
+    return (*(_with_rank(row, ranks.get(value)) for row, value in valued), *others)
 
 
 def _sort_value(row: Row, sort: str) -> float | None:
@@ -255,5 +287,5 @@ def _name(row: Row) -> tuple[str, ...]:
     return (row.model_id, row.revision, row.dtype, dump_json(row.options))
 
 
-def _with_rank(row: Row, rank: int) -> Row:
-    return Row(**{**vars(row), "rank": rank})
+def _with_rank(row: Row, rank: int | None) -> Row:
+    return replace(row, rank=None if baselines.is_beside_others(row.model_id) else rank)

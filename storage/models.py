@@ -23,6 +23,7 @@ class NewModel:
     """A model at one revision as a worker found it; None where it did not look.
 
     `signature` is a cheap mark of a local folder's files, by which its revision is found without hashing them.
+    Models of one `blueprint` have the same architecture and tokenizer.
     """
 
     id: str
@@ -35,6 +36,7 @@ class NewModel:
     labels: dict[str, Any] | None = None
     tuning: str | None = None
     signature: str | None = None
+    blueprint: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,12 @@ def find_by_signature(session: Session, model_id: str, signature: str) -> str | 
     return session.scalars(query.order_by(ModelRow.created_at.desc()).limit(1)).first()
 
 
+def of_blueprint(session: Session, blueprint: str) -> list[Model]:
+    """The models with this blueprint, oldest first."""
+    query = sa.select(ModelRow).where(ModelRow.blueprint == blueprint).order_by(ModelRow.created_at, ModelRow.id)
+    return [_from_row(row) for row in session.scalars(query)]
+
+
 def revisions(session: Session, model_ids: set[str]) -> Mapping[tuple[str, str], Model]:
     """All known revisions of these models, by id and revision."""
     rows = session.scalars(sa.select(ModelRow).where(ModelRow.id.in_(model_ids)))
@@ -116,5 +124,6 @@ def _from_row(row: ModelRow) -> Model:
         labels=row.labels,
         tuning=row.tuning,
         signature=row.signature,
+        blueprint=row.blueprint,
         created_at=row.created_at,
     )

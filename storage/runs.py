@@ -104,12 +104,15 @@ def get(session: Session, run_id: str) -> Run:
 
 
 def claim(session: Session, *, worker: str, lease_s: float) -> Claim | None:
-    """Takes the oldest run that is due and with it every other due run of the same model, revision and options."""
+    """Takes the oldest run that is due and with it every other due run of the same model, revision and options.
+
+    Runs in the background come after all others, unless they are of what is taken anyway.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(CLAIM_LOCK)))
     at = now(session)
     due = (RunRow.status == RunStatus.QUEUED, RunRow.not_before <= at)
-    oldest = sa.select(RunRow).where(*due).order_by(RunRow.created_at, RunRow.id).limit(1)
+    oldest = sa.select(RunRow).where(*due).order_by(RunRow.is_background, RunRow.created_at, RunRow.id).limit(1)
     first = session.scalars(oldest.with_for_update(key_share=True, skip_locked=True)).first()
     if first is None:
         return None

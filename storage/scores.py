@@ -1,12 +1,12 @@
-"""Scores kept for ever: the only place where `scoring.types.Score` becomes rows and rows become a score again.
+"""Scores kept for ever: recorded with the baselines that were computed beside them, found again.
 
 A score's row never changes, except that a newer one may supersede it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +19,15 @@ from scoring import results as science
 from . import runs
 from .engine import now
 from .errors import ScoreNotFound
-from .identity import Work, new_id, pinned_key, score_key, series_key
+from .identity import Setting, Work, new_id, pinned_key, score_key, series_key
+from .score_rows import pack_draws, to_columns, to_layer, to_score, unpack_draws
 from .states import RunStatus
-from .tables import RunRow, ScoreLayerRow, ScoreRow
+from .tables import RunRow, ScoreDrawsRow, ScoreLayerRow, ScoreRow
 from .transitions import NO_SYNC, lock_runs
+
+BASELINE_REVISION = "built-in"
+BASELINE_DTYPE = "float64"
+"""What is recorded of a baseline where a model has a commit and a number format."""
 
 RECORDING_TRIES = 20
 """How often another worker may record the same number under our hands before recording gives up."""
@@ -45,19 +50,45 @@ class StoredScore:
     superseded_by: str | None
     score: science.Score
 
+    @property
+    def setting(self) -> Setting:
+        """What it has in common with the scores that may stand beside it."""
+        return setting_of(self.score, self.scoring_version)
 
-def record(session: Session, *, token: str, run_id: str, score: science.Score, revision: str, dtype: str) -> str | None:
+
+def setting_of(score: science.Score, scoring_version: str) -> Setting:
+    """What a score made by this version of the scoring has in common with those that may stand beside it."""
+    return Setting(
+        benchmark=score.benchmark,
+        benchmark_version=score.benchmark_version,
+        data_sha256=score.data_sha256,
+        protocol=score.protocol,
+        scoring_version=scoring_version,
+    )
+
+
+def record(
+    session: Session,
+    *,
+    token: str,
+    run_id: str,
+    score: science.Score,
+    revision: str,
+    dtype: str,
+    baselines: Sequence[science.Score] = (),
+) -> str | None:
     """Stores the score and ends its run with it; the score's id, or None when the worker has lost the run.
 
     A known score of the same key is taken instead, unless the run is forced: then the new one supersedes it, as it
-    does one of an older scoring version.
+    does one of an older scoring version. The scores of `baselines` are stored under their own names, once for all.
     """
     held = lock_runs(session, RunRow.id == run_id, RunRow.token == token, RunRow.status == RunStatus.RUNNING)
     if not held:
         return None
     run = held[0]
-    origin = _origin(run, score, revision, dtype)
-    score_id = _insert_or_reuse(session, score, origin, force=run.force)
+    score_id = _insert_or_reuse(session, score, _origin(run, score, revision, dtype), force=run.force)
+    for baseline in baselines:
+        _insert_or_reuse(session, baseline, _baseline_origin(run, baseline), force=False)
     runs.set_revision(session, token, [run_id], revision)
     runs.succeed(session, token, run_id, score_id)
     return score_id
@@ -78,7 +109,7 @@ def get(session: Session, score_id: str) -> StoredScore:
     row = session.scalars(sa.select(ScoreRow).where(ScoreRow.id == score_id)).first()
     if row is None:
         raise ScoreNotFound("no score has this id", param="score_id")
-    return _from_row(row, layers(session, row.id))
+    return _from_row(session, row)
 
 
 def layers(session: Session, score_id: str) -> tuple[science.LayerScore, ...]:
@@ -86,47 +117,57 @@ def layers(session: Session, score_id: str) -> tuple[science.LayerScore, ...]:
     rows = session.scalars(
         sa.select(ScoreLayerRow).where(ScoreLayerRow.score_id == score_id).order_by(ScoreLayerRow.position)
     )
-    return tuple(
-        science.LayerScore(
-            name=row.name,
-            depth=row.depth,
-            raw=row.raw,
-            reason=row.reason,
-            parts=tuple(science.LayerPart(**part) for part in row.parts),
-        )
-        for row in rows
-    )
+    return tuple(map(to_layer, rows))
+
+
+def draws(session: Session, score_ids: Collection[str]) -> dict[str, list[float]]:
+    """The draws of each of these scores that has any."""
+    rows = session.scalars(sa.select(ScoreDrawsRow).where(ScoreDrawsRow.score_id.in_(score_ids)))
+    return {row.score_id: unpack_draws(row.draws) for row in rows}
 
 
 def _newest(session: Session, condition: sa.ColumnElement[bool]) -> StoredScore | None:
     query = sa.select(ScoreRow).where(condition, ScoreRow.superseded_by.is_(None))
     row = session.scalars(query.order_by(ScoreRow.created_at.desc(), ScoreRow.id.desc()).limit(1)).first()
-    return None if row is None else _from_row(row, layers(session, row.id))
+    return None if row is None else _from_row(session, row)
 
 
 def _origin(run: RunRow, score: science.Score, revision: str, dtype: str) -> dict[str, Any]:
-    work = Work(
-        model_id=run.model_id,
+    work = _work(score, model_id=run.model_id, revision=revision, scoring_version=run.scoring_version)
+    return _keys(run, replace(work, seed=run.seed, options=run.options), dtype=dtype, data_sha256=score.data_sha256)
+
+
+def _baseline_origin(run: RunRow, score: science.Score) -> dict[str, Any]:
+    """Where a baseline comes from: the run that computed it, but none of the run's model and options."""
+    work = _work(score, model_id=score.subject, revision=BASELINE_REVISION, scoring_version=run.scoring_version)
+    return _keys(run, work, dtype=BASELINE_DTYPE, data_sha256=score.data_sha256)
+
+
+def _work(score: science.Score, *, model_id: str, revision: str, scoring_version: str) -> Work:
+    return Work(
+        model_id=model_id,
         revision=revision,
         benchmark=score.benchmark,
         benchmark_version=score.benchmark_version,
         protocol=score.protocol,
-        seed=run.seed,
-        scoring_version=run.scoring_version,
-        options=run.options,
+        seed=0,
+        scoring_version=scoring_version,
     )
+
+
+def _keys(run: RunRow, work: Work, *, dtype: str, data_sha256: str) -> dict[str, Any]:
     return {
         "run_id": run.id,
-        "series_key": series_key(work, dtype=dtype, data_sha256=score.data_sha256),
-        "score_key": score_key(work, dtype=dtype, data_sha256=score.data_sha256),
+        "series_key": series_key(work, dtype=dtype, data_sha256=data_sha256),
+        "score_key": score_key(work, dtype=dtype, data_sha256=data_sha256),
         "pinned_key": pinned_key(work),
-        "model_id": run.model_id,
-        "revision": revision,
+        "model_id": work.model_id,
+        "revision": work.revision,
         "dtype": dtype,
-        "options": run.options,
-        "default_options": not run.options,
-        "seed": run.seed,
-        "scoring_version": run.scoring_version,
+        "options": dict(work.options),
+        "default_options": not work.options,
+        "seed": work.seed,
+        "scoring_version": work.scoring_version,
     }
 
 
@@ -157,36 +198,18 @@ def _supersede(session: Session, old_id: str | None, score_id: str) -> None:
 
 
 def _insert(session: Session, score: science.Score, origin: Mapping[str, Any]) -> None:
-    session.execute(sa.insert(ScoreRow).values(**origin, **_to_columns(score)))
+    session.execute(sa.insert(ScoreRow).values(**origin, **to_columns(score)))
     points = [
         {"score_id": origin["id"], "position": position, **asdict(layer)} for position, layer in enumerate(score.layers)
     ]
     if points:
         session.execute(sa.insert(ScoreLayerRow), points)
+    if score.draws:
+        session.execute(sa.insert(ScoreDrawsRow).values(score_id=origin["id"], draws=pack_draws(score.draws)))
 
 
-def _to_columns(score: science.Score) -> dict[str, Any]:
-    same = ("subject", "benchmark", "benchmark_version", "data_sha256", "synthetic", "protocol", "metric", "raw")
-    return {
-        **{name: getattr(score, name) for name in same},
-        "ceiling": score.ceiling.value,
-        "ceiling_low": score.ceiling.low,
-        "ceiling_high": score.ceiling.high,
-        "ceiling_method": score.ceiling.method.value,
-        "ceiling_reason": score.ceiling.reason,
-        "normalised": score.normalised,
-        "word_probability": score.word_probability,
-        "layer": None if score.layer is None else asdict(score.layer),
-        "interval": None if score.interval is None else asdict(score.interval),
-        "n": asdict(score.n),
-        "measures": dict(score.measures),
-        "parts": [asdict(part) for part in score.parts],
-        "warnings": [asdict(warning) for warning in score.warnings],
-        "conditions": dict(score.conditions),
-    }
-
-
-def _from_row(row: ScoreRow, curve: tuple[science.LayerScore, ...]) -> StoredScore:
+def _from_row(session: Session, row: ScoreRow) -> StoredScore:
+    curve, drawn = layers(session, row.id), draws(session, [row.id])
     return StoredScore(
         id=row.id,
         run_id=row.run_id,
@@ -199,42 +222,5 @@ def _from_row(row: ScoreRow, curve: tuple[science.LayerScore, ...]) -> StoredSco
         scoring_version=row.scoring_version,
         created_at=row.created_at,
         superseded_by=row.superseded_by,
-        score=_to_score(row, curve),
-    )
-
-
-def _to_score(row: ScoreRow, curve: tuple[science.LayerScore, ...]) -> science.Score:
-    return science.Score(
-        subject=row.subject,
-        benchmark=row.benchmark,
-        benchmark_version=row.benchmark_version,
-        data_sha256=row.data_sha256,
-        synthetic=row.synthetic,
-        protocol=row.protocol,
-        metric=row.metric,
-        raw=row.raw,
-        ceiling=science.Ceiling(
-            value=row.ceiling,
-            method=science.CeilingMethod(row.ceiling_method),
-            low=row.ceiling_low,
-            high=row.ceiling_high,
-            reason=row.ceiling_reason,
-        ),
-        n=science.Counts(**row.n),
-        parts=tuple(science.PartScore(**part) for part in row.parts),
-        layer=None if row.layer is None else _to_layer_choice(row.layer),
-        layers=curve,
-        interval=None if row.interval is None else science.Interval(**row.interval),
-        word_probability=row.word_probability,
-        measures={name: float(value) for name, value in row.measures.items()},
-        warnings=tuple(science.ScoreWarning(**warning) for warning in row.warnings),
-        conditions=row.conditions,
-    )
-
-
-def _to_layer_choice(columns: Mapping[str, Any]) -> science.LayerChoice:
-    return science.LayerChoice(
-        selected=tuple(columns["selected"]),
-        rule=columns["rule"],
-        optimistic=science.Optimistic(**columns["optimistic"]),
+        score=to_score(row, curve, drawn.get(row.id, ())),
     )

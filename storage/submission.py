@@ -17,7 +17,7 @@ from .job_records import Job, NewJob
 from .scores import StoredScore
 from .states import LIVE_RUNS, JobStatus, RunStatus, job_status
 from .tables import JobRow, JobRunRow, RunRow
-from .transitions import change_job, lock_runs
+from .transitions import NO_SYNC, change_job, lock_runs
 
 SHARING_TRIES = 20
 """How often a run may begin and end under our hands before a submission gives up; a second time is rare."""
@@ -63,6 +63,7 @@ def _run_values(new_job: NewJob, benchmark: tuple[str, int], key: str, at: datet
         "seed": new_job.seed,
         "scoring_version": new_job.scoring_version,
         "force": new_job.force,
+        "is_background": new_job.is_background,
         "status": RunStatus.QUEUED,
         "attempt": 0,
         "fraction": 0.0,
@@ -72,10 +73,16 @@ def _run_values(new_job: NewJob, benchmark: tuple[str, int], key: str, at: datet
 
 
 def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, RunStatus]:
-    """The live run of this request key, locked, or a new one; the unique index decides between simultaneous ones."""
+    """The live run of this request key, locked, or a new one; the unique index decides between simultaneous ones.
+
+    A run in the background that somebody now asks for is in the background no more.
+    """
     for _ in range(SHARING_TRIES):
         live = lock_runs(session, RunRow.request_key == values["request_key"], RunRow.status.in_(LIVE_RUNS))
         if live:
+            if live[0].is_background and not values["is_background"]:
+                change = sa.update(RunRow).where(RunRow.id == live[0].id).values(is_background=False)
+                session.execute(change, execution_options=NO_SYNC)
             return live[0].id, live[0].status
         try:
             with session.begin_nested():
@@ -98,6 +105,7 @@ def _write_job(
         "options": new_job.options,
         "labels": new_job.labels,
         "force": new_job.force,
+        "is_background": new_job.is_background,
         "status": JobStatus.QUEUED,
         "cached": cached,
         "created_at": at,

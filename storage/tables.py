@@ -54,10 +54,12 @@ def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -
 class ModelRow(Base):
     """A model at one revision: a commit of the hub, or the content hash of a local folder.
 
-    `signature` is a cheap mark of a local folder's files, by which its revision is found without hashing.
+    `signature` is a cheap mark of a local folder's files, by which its revision is found without hashing. Models of
+    one `blueprint` have the same untrained twins.
     """
 
     __tablename__ = "models"
+    __table_args__ = (sa.Index("ix_models_blueprint", "blueprint"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     revision: Mapped[str] = mapped_column(primary_key=True)
@@ -69,11 +71,12 @@ class ModelRow(Base):
     labels: Mapped[dict[str, Any] | None]
     tuning: Mapped[str | None]
     signature: Mapped[str | None]
+    blueprint: Mapped[str | None]
     created_at: Mapped[datetime]
 
 
 class JobRow(Base):
-    """What somebody asked for: one model at one revision on some benchmarks."""
+    """What somebody asked for, or the service itself in the background: one model on some benchmarks."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -89,6 +92,7 @@ class JobRow(Base):
     options: Mapped[dict[str, Any]]
     labels: Mapped[dict[str, Any]]
     force: Mapped[bool]
+    is_background: Mapped[bool]
     status: Mapped[JobStatus] = mapped_column(_status_column(JobStatus))
     cached: Mapped[bool]
     created_at: Mapped[datetime]
@@ -100,13 +104,15 @@ class RunRow(Base):
     """One model on one benchmark; simultaneous jobs that want the same share it.
 
     `token` is new at each claim and fences off whoever held the run before; `batch_key` marks runs that one load
-    of the model serves.
+    of the model serves. Runs in the background are claimed when no other is due.
     """
 
     __tablename__ = "runs"
     __table_args__ = (
         _partial_index("uq_runs_request_key_live", "request_key", where="status IN ('queued', 'running')", unique=True),
-        _partial_index("ix_runs_created_at_id_queued", "created_at", "id", where="status = 'queued'"),
+        _partial_index(
+            "ix_runs_is_background_created_at_id_queued", "is_background", "created_at", "id", where="status = 'queued'"
+        ),
         _partial_index("ix_runs_batch_key_queued", "batch_key", where="status = 'queued'"),
         _partial_index("ix_runs_lease_until_running", "lease_until", where="status = 'running'"),
         sa.Index("ix_runs_protocol_model_id_benchmark", "protocol", "model_id", "benchmark", "created_at"),
@@ -125,6 +131,7 @@ class RunRow(Base):
     seed: Mapped[int]
     scoring_version: Mapped[str]
     force: Mapped[bool]
+    is_background: Mapped[bool]
     status: Mapped[RunStatus] = mapped_column(_status_column(RunStatus))
     attempt: Mapped[int]
     token: Mapped[str | None]
@@ -188,10 +195,16 @@ class ScoreRow(Base):
     ceiling_high: Mapped[float | None]
     ceiling_method: Mapped[str]
     ceiling_reason: Mapped[str | None]
+    ceiling_at_hand: Mapped[float | None]
+    ceiling_is_unstable: Mapped[bool]
     normalised: Mapped[float | None]
     word_probability: Mapped[str | None]
     layer: Mapped[dict[str, Any] | None]
     interval: Mapped[dict[str, Any] | None]
+    interval_reason: Mapped[str | None]
+    null: Mapped[dict[str, Any] | None]
+    unique_variance: Mapped[dict[str, Any] | None]
+    sensitivity: Mapped[list[dict[str, Any]]]
     n: Mapped[dict[str, Any]]
     measures: Mapped[dict[str, Any]]
     parts: Mapped[list[dict[str, Any]]]
@@ -217,6 +230,35 @@ class ScoreLayerRow(Base):
     raw: Mapped[float | None]
     reason: Mapped[str | None]
     parts: Mapped[list[dict[str, Any]]]
+
+
+class ScoreDrawsRow(Base):
+    """The raw scores of a score's bootstrapped passages, as little-endian float64 one after the other."""
+
+    __tablename__ = "score_draws"
+
+    score_id: Mapped[str] = mapped_column(sa.ForeignKey("scores.id"), primary_key=True)
+    draws: Mapped[bytes]
+
+
+class CeilingRow(Base):
+    """What a perfect model can reach on a benchmark's data under a protocol: computed once, used by every score."""
+
+    __tablename__ = "ceilings"
+
+    benchmark: Mapped[str] = mapped_column(primary_key=True)
+    benchmark_version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data_sha256: Mapped[str] = mapped_column(primary_key=True)
+    protocol: Mapped[str] = mapped_column(primary_key=True)
+    scoring_version: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[float | None]
+    low: Mapped[float | None]
+    high: Mapped[float | None]
+    method: Mapped[str]
+    reason: Mapped[str | None]
+    at_hand: Mapped[float | None]
+    is_unstable: Mapped[bool]
+    created_at: Mapped[datetime]
 
 
 class EventRow(Base):

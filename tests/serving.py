@@ -44,7 +44,7 @@ def serving(folder: Path, *options: str, **settings: str) -> Iterator[Served]:
     ready, log, data_dir = folder / "ready.json", folder / "log", folder / "data"
     command = [sys.executable, "-m", "broca", "serve", "--port", "0", "--data-dir", str(data_dir)]
     environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    environment |= {"BROCA_DEVICE": "cpu", **settings}
+    environment |= {"BROCA_DEVICE": "cpu", "BROCA_UNTRAINED_TWINS": "false", **settings}
     workers: list[subprocess.Popen[bytes]] = []
     with log.open("wb") as stream:
         process = subprocess.Popen(

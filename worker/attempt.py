@@ -16,10 +16,12 @@ from pydantic import ValidationError
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import benchmark_named
 from scoring.errors import ScoringError
+from scoring.results import Score
+from scoring.subjects import model_ids
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
-from storage.identity import Work, score_key
+from storage.identity import Setting, Work, score_key
 from storage.models import NewModel
 from storage.runs import Claim, Run
 
@@ -108,7 +110,7 @@ class Attempt:
             if run.benchmark in answer.run_failures:
                 self._ledger.fail([run], answer.run_failures[run.benchmark])
         if answer.model is not None:
-            self._ledger.remember(_new_model(answer.model))
+            self._ledger.remember(_new_model(answer.model, answer.blueprint))
         return answer.model
 
     def _answer_known(self, model: ResolvedModel) -> None:
@@ -132,16 +134,34 @@ class Attempt:
             response_cache=self._settings.response_cache,
             cache_bytes=self._settings.cache_bytes,
             keep_activations=self._settings.keep_activations,
-            runs=tuple(map(_run_order, open_runs)),
+            runs=tuple(map(self._run_order, open_runs)),
         )
         ending = self._attend(
             "worker.pipeline",
             order,
             scoring_environment(self._folder),
-            first=Stage.LOAD,
             on_ended=lambda run_id: self._record(run_id, model),
         )
         self._ledger.fail(self._ledger.open_runs, _crash("scoring", ending))
+
+    def _run_order(self, run: Run) -> RunOrder:
+        benchmark = benchmark_named(run.benchmark)
+        setting = Setting(
+            benchmark=benchmark.name,
+            benchmark_version=benchmark.version,
+            data_sha256=benchmark.data_sha256(),
+            protocol=run.protocol,
+            scoring_version=run.scoring_version,
+        )
+        ceiling, baselines = self._ledger.beside(setting)
+        return RunOrder(
+            id=run.id,
+            benchmark=run.benchmark,
+            protocol=run.protocol,
+            force=run.force,
+            ceiling=ceiling,
+            known_baselines=baselines,
+        )
 
     @property
     def _dtype(self) -> str:
@@ -156,13 +176,16 @@ class Attempt:
         order: Message,
         environment: Mapping[str, str],
         *,
-        first: Stage,
+        first: Stage | None = None,
         on_ended: Callable[[str], None] = lambda _: None,
     ) -> str:
-        """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping."""
+        """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping.
+
+        `first` is the stage that every run is at before the child says anything; None: as before.
+        """
         order.write(self._folder / ORDER_FILE)
         deadline = time.monotonic() + self._settings.run_timeout_s
-        latest: dict[str | None, Progress] = {None: Progress(stage=first, fraction=0.0)}
+        latest: dict[str | None, Progress] = {None: Progress(stage=first, fraction=0.0)} if first else {}
         next_tick = 0.0
         child = Child(module, self._folder, environment)
         try:
@@ -198,7 +221,14 @@ class Attempt:
         if answer.score is None:
             self._ledger.fail([run], answer.failure or Failure(code="internal", detail="the answer is empty"))
         else:
-            self._ledger.record(run, answer.score, revision=model.revision, dtype=self._dtype)
+            self._ledger.record(
+                run,
+                answer.score,
+                revision=model.revision,
+                dtype=self._dtype,
+                beside=[found for found in answer.baselines if _is_beside(found, answer.score)],
+                needs_twins=self._settings.untrained_twins and _needs_twins(run, answer.score),
+            )
 
     def _time_out(self) -> None:
         detail = f"the run took longer than {self._settings.run_timeout_s:.0f} s"
@@ -206,7 +236,7 @@ class Attempt:
         raise ClaimLost
 
 
-def _new_model(model: ResolvedModel) -> NewModel:
+def _new_model(model: ResolvedModel, blueprint: str | None) -> NewModel:
     return NewModel(
         id=model.model_id,
         revision=model.revision,
@@ -216,11 +246,21 @@ def _new_model(model: ResolvedModel) -> NewModel:
         n_layers=model.n_layers,
         width=model.width,
         signature=model.signature,
+        blueprint=blueprint,
     )
 
 
-def _run_order(run: Run) -> RunOrder:
-    return RunOrder(id=run.id, benchmark=run.benchmark, protocol=run.protocol, force=run.force)
+def _is_beside(baseline: Score, score: Score) -> bool:
+    """Whether a score is a baseline's, and on the same data in the same way: a child's word is not taken for it."""
+    same = ("benchmark", "benchmark_version", "data_sha256", "protocol")
+    is_reserved = baseline.subject.startswith(f"{Namespace.BASELINE}/")
+    return is_reserved and all(getattr(baseline, name) == getattr(score, name) for name in same)
+
+
+def _needs_twins(run: Run, score: Score) -> bool:
+    """Whether untrained twins belong beside a score: it is of a brain recording, and the model has weights to lose."""
+    ordinary = (Namespace.HUB, Namespace.LOCAL, Namespace.DEMO)
+    return score.layer is not None and model_ids.parse(run.model_id).namespace in ordinary
 
 
 def _work(run: Run, model: ResolvedModel) -> Work:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict
 
 from scoring.errors import CodedError, HubUnavailable
-from scoring.results import Score
+from scoring.results import Ceiling, Score
 from scoring.subjects.sources import ResolvedModel
 
 
@@ -109,12 +109,18 @@ class Progress(Message):
 
 
 class RunOrder(Message):
-    """One run to be computed; with `force` the model reads again even where its responses are known."""
+    """One run to be computed; with `force` the model reads again even where its responses are known.
+
+    The `ceiling` is that of the benchmark's data under the protocol, where it was computed before; of the baselines
+    those in `known_baselines` were.
+    """
 
     id: str
     benchmark: str
     protocol: str
     force: bool = False
+    ceiling: Ceiling | None = None
+    known_baselines: tuple[str, ...] = ()
 
 
 class FetchOrder(Message):
@@ -135,11 +141,12 @@ class FetchOrder(Message):
 
 class FetchAnswer(Message):
     """The model on this disk, or why not; and why not for each benchmark whose data cannot be had or that asks for
-    what the model has not."""
+    what the model has not. Models of one `blueprint` have the same untrained twins."""
 
     model: ResolvedModel | None
     failure: Failure | None
     run_failures: dict[str, Failure]
+    blueprint: str | None = None
 
 
 class ScoringOrder(Message):
@@ -158,9 +165,10 @@ class ScoringOrder(Message):
 
 
 class RunAnswer(Message):
-    """A run's score, or why there is none."""
+    """A run's score and those of the baselines that were still missing beside it, or why there is none."""
 
     score: Score | None = None
+    baselines: tuple[Score, ...] = ()
     failure: Failure | None = None
 
 

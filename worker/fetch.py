@@ -14,6 +14,7 @@ from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
 from scoring.errors import BenchmarkUnknown
+from scoring.subjects.blueprint import blueprint_of
 from scoring.subjects.families.base import family_of, supported_model_types
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.options import ReadingOptions
@@ -47,7 +48,8 @@ def fetch(order: FetchOrder) -> FetchAnswer:
             bring_data(name, store)
         except Exception as error:  # one benchmark's trouble must not reach the other runs
             failures[name] = Failure.of(error)
-    return FetchAnswer(model=model, failure=None, run_failures=failures)
+    blueprint = None if model.model_type == Namespace.IMPORTED else blueprint_of(model.folder)
+    return FetchAnswer(model=model, failure=None, run_failures=failures, blueprint=blueprint)
 
 
 def bring_data(benchmark: str, store: DataStore) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from scoring.results import Score
-from storage import models, runs, scores
+from scoring.results import Ceiling, Score
+from storage import baselines, ceilings, models, runs, scores, twins
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
+from storage.identity import Setting
 from storage.models import NewModel
 from storage.runs import Claim, Problem, Run
 
@@ -78,9 +79,19 @@ class Ledger:
                 runs.succeed(session, self._claim.token, run.id, known.id)
                 self.take(run.id)
 
-    def record(self, run: Run, score: Score, *, revision: str, dtype: str) -> None:
-        """Store a score and end its run with it, in one transaction. Raises ClaimLost."""
-        while not self._store(run, score, revision=revision, dtype=dtype):
+    def beside(self, setting: Setting) -> tuple[Ceiling | None, tuple[str, ...]]:
+        """The ceiling and the baselines that were computed before for scores of this setting."""
+        with self._database.read() as session:
+            return ceilings.find(session, setting), baselines.known(session, setting)
+
+    def record(
+        self, run: Run, score: Score, *, revision: str, dtype: str, beside: Sequence[Score], needs_twins: bool
+    ) -> None:
+        """Store a score and end its run with it, in one transaction. Raises ClaimLost.
+
+        With it go its ceiling, the baselines `beside` it, and what it needs of untrained twins.
+        """
+        while not self._store(run, score, revision=revision, dtype=dtype, beside=beside, needs_twins=needs_twins):
             self._require_lease()
             time.sleep(TICK_S)
 
@@ -117,12 +128,19 @@ class Ledger:
         self._next_beat, self._lease_end = now + self._settings.beat_s, now + self._settings.lease_s
         return held
 
-    def _store(self, run: Run, score: Score, *, revision: str, dtype: str) -> bool:
+    def _store(
+        self, run: Run, score: Score, *, revision: str, dtype: str, beside: Sequence[Score], needs_twins: bool
+    ) -> bool:
         """Whether the database was there to take the score."""
-        token = self._claim.token
+        held = {"token": self._claim.token, "run_id": run.id}
         try:
             with self._database.write() as session:
-                scores.record(session, token=token, run_id=run.id, score=score, revision=revision, dtype=dtype)
+                stored = scores.record(session, **held, score=score, revision=revision, dtype=dtype, baselines=beside)
+                if stored is None:
+                    return True
+                ceilings.keep(session, scores.setting_of(score, run.scoring_version), score.ceiling)
+                if needs_twins:
+                    twins.queue(session, run, revision=revision, data_sha256=score.data_sha256)
         except DatabaseUnavailable:
             return False
         return True

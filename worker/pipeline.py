@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from scoring.benchmarks.base import Benchmark, benchmark_named
 from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
-from scoring.evaluate import compare, read
-from scoring.protocols import protocol_named
+from scoring.evaluate import read
 from scoring.responses import Responses
-from scoring.results import Score
 from scoring.subjects.base import Subject
 from scoring.subjects.planning import token_budget
 
@@ -33,8 +31,7 @@ from .exchange import (
     Stage,
     run_answer_file,
 )
-
-Reading = tuple[RunOrder, Experiment, Responses]
+from .fitting import Fitter, Reading, reporter
 
 
 def main(folder: Path) -> None:
@@ -59,12 +56,10 @@ def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
             yield run, RunAnswer(failure=Failure.of(error))
     del reader
     gc.collect()
+    fitter = Fitter(order.model.model_id)
     while readings:
         reading = readings.pop(0)
-        try:
-            yield reading[0], RunAnswer(score=_compare(reading, subject=order.model.model_id))
-        except Exception as error:
-            yield reading[0], RunAnswer(failure=Failure.of(error))
+        yield reading[0], fitter.answer(reading)
 
 
 class _NotOpened(Exception):
@@ -116,7 +111,7 @@ class _Reader:
             responses = responses.reduced()
             self._computed.add(key)
         else:
-            _reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
+            reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
         self._known[key] = responses
         return run, experiment, responses
 
@@ -128,7 +123,7 @@ class _Reader:
 
     def _compute(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> Responses:
         model = self._open()
-        report = _reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")
+        report = reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")
         return read(model, benchmark, experiment, on_progress=report)
 
     def _open(self) -> Subject:
@@ -158,26 +153,6 @@ def _is_as_planned(responses: Responses, device: str) -> bool:
     return (
         responses.conditions.get("token_budget", planned) == planned or responses.conditions.get("dtype") == "float32"
     )
-
-
-def _compare(reading: Reading, *, subject: str) -> Score:
-    run, experiment, responses = reading
-    return compare(
-        responses,
-        benchmark_named(run.benchmark),
-        experiment,
-        protocol_named(run.protocol),
-        subject=subject,
-        on_progress=_reporter(run, Stage.FIT, f"fitting {run.benchmark}"),
-    )
-
-
-def _reporter(run: RunOrder, stage: Stage, detail: str) -> Callable[[float], None]:
-    def report(fraction: float) -> None:
-        say(Progress(stage=stage, fraction=fraction, detail=detail, run=run.id))
-
-    report(0.0)
-    return report
 
 
 if __name__ == "__main__":

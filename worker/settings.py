@@ -25,6 +25,10 @@ class WorkerSettings(QueueSettings):
     max_attempts: int = Field(default=3, ge=1, description="Attempts after which a run fails for good.")
     run_timeout_s: float = Field(default=6 * 3600, gt=0, description="Seconds that one fetch or one scoring may take.")
 
+    untrained_twins: bool = Field(
+        default=True,
+        description="Score untrained twins of every model in the background, beside its scores of brain recordings.",
+    )
     cache_bytes: int = Field(
         default=20 * 1024**3,
         ge=0,

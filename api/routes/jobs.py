@@ -72,6 +72,7 @@ def list_jobs(
             status=query.status,
             model_id=query.model,
             labels=labels,
+            include_background=query.include_baselines,
             page_size=query.page_size,
             page_token=query.page_token,
         )

@@ -14,6 +14,7 @@ from scoring.registry import Shelf, names
 from storage import leaderboard
 from storage.leaderboard import AVERAGE
 
+from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
 from ..dependencies import DatabaseDependency
 from ..requests import LeaderboardQuery
 from ..score_schemas import Leaderboard
@@ -25,23 +26,21 @@ PARAMETERS = "params"
 router = APIRouter(prefix="/v1/leaderboard", tags=["leaderboard"])
 
 
-@router.get("", response_model=Leaderboard, responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}})
+@router.get("", response_model=Leaderboard, responses=CSV_ANSWER)
 def get_leaderboard(
     query: Annotated[LeaderboardQuery, Query()], request: Request, database: DatabaseDependency
 ) -> Response | Leaderboard:
     """Models beside one another: the newest score with default options of each model on each benchmark.
 
-    A missing cell says why. CSV (`format=csv` or `Accept: text/csv`) has one header row and for each benchmark three
-    columns: `<name>_raw`, `<name>_normalised` and `<name>_missing`.
+    A missing cell says why. CSV (`format=csv` or `Accept: text/csv`) has one header row and for each benchmark four
+    columns: `<name>_raw`, `<name>_normalised`, `<name>_missing` and `<name>_flags`.
     """
     protocol_named(query.protocol)
     board = _board(query, database)
-    if _wants_csv(query, request):
-        disposition = f'attachment; filename="leaderboard-{board.protocol}.csv"'
-        headers = {"Content-Disposition": disposition, "Vary": "Accept"}
-        return Response(board_csv(board), media_type="text/csv", headers=headers)
+    if wants_csv(query.format, request):
+        return csv_answer(board_csv(board), name=f"leaderboard-{board.protocol}")
     view = board_view(board, {name: benchmark_named(name) for name in names(Shelf.BENCHMARKS)})
-    return Response(view.model_dump_json(), media_type="application/json", headers={"Vary": "Accept"})
+    return json_answer(view.model_dump_json())
 
 
 def _board(query: LeaderboardQuery, database: DatabaseDependency) -> leaderboard.Leaderboard:
@@ -54,6 +53,7 @@ def _board(query: LeaderboardQuery, database: DatabaseDependency) -> leaderboard
             benchmarks=None if chosen is None else tuple(benchmark.name for benchmark in chosen),
             family=query.family,
             include_synthetic=query.include_synthetic or any(benchmark.synthetic for benchmark in chosen or ()),
+            include_baselines=query.include_baselines,
             sort=AVERAGE if key == PARAMETERS else key,
             descending=is_descending,
             all_rows=query.all,
@@ -76,8 +76,3 @@ def _by_parameters(board: leaderboard.Leaderboard, *, is_descending: bool) -> le
     uncounted = [row for row in board.rows if row.model is None or row.model.parameters is None]
     counted.sort(key=lambda row: (row.model and row.model.parameters) or 0, reverse=is_descending)
     return replace(board, sort=PARAMETERS, rows=(*counted, *uncounted))
-
-
-def _wants_csv(query: LeaderboardQuery, request: Request) -> bool:
-    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
-    return query.format == "csv" or (query.format is None and "text/csv" in accepted)

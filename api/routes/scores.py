@@ -1,36 +1,56 @@
-"""Scores: the number, the layer curve, and where it comes from."""
+"""Scores: the number, what it is made of, and where it comes from."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
-from storage import scores
+from storage import baselines, scores
 
+from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
 from ..dependencies import DatabaseDependency
-from ..requests import NoParameters
+from ..requests import NoParameters, TableQuery
 from ..schemas import ListOf
-from ..score_schemas import LayerScore, Provenance, Score
-from ..score_views import layer_view, provenance_view, score_view
+from ..score_schemas import LayerScore, Participant, Provenance, Score
+from ..score_views import layer_view, layers_csv, participant_views, participants_csv, provenance_view, score_view
 
 router = APIRouter(prefix="/v1/scores", tags=["scores"])
 
 
 @router.get("/{score_id}")
 def get_score(score_id: str, _: Annotated[NoParameters, Query()], database: DatabaseDependency) -> Score:
-    """A score with its ceiling, interval, layer rule, counts and warnings."""
+    """A score with its ceiling, interval, layer rule, counts, baselines and warnings."""
     with database.read() as session:
         stored = scores.get(session, score_id)
-    return score_view(stored)
+        beside = baselines.beside(session, stored)
+    return score_view(stored, beside)
 
 
-@router.get("/{score_id}/layers")
-def list_layers(score_id: str, _: Annotated[NoParameters, Query()], database: DatabaseDependency) -> ListOf[LayerScore]:
-    """The layer curve in order of depth; empty for a score that uses no layers."""
+@router.get("/{score_id}/layers", response_model=ListOf[LayerScore], responses=CSV_ANSWER)
+def list_layers(
+    score_id: str, query: Annotated[TableQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """The layer curve in order of depth, as JSON or CSV; empty for a score that uses no layers."""
     with database.read() as session:
-        curve = scores.get(session, score_id).score.layers
-    return ListOf[LayerScore](data=[layer_view(layer) for layer in curve], next_page_token=None)
+        score = scores.get(session, score_id).score
+    if wants_csv(query.format, request):
+        return csv_answer(layers_csv(score), name=f"{score_id}-layers")
+    found = ListOf[LayerScore](data=[layer_view(layer) for layer in score.layers], next_page_token=None)
+    return json_answer(found.model_dump_json())
+
+
+@router.get("/{score_id}/participants", response_model=ListOf[Participant], responses=CSV_ANSWER)
+def list_participants(
+    score_id: str, query: Annotated[TableQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """The raw score of each participant in each part, as JSON or CSV; empty for a score of reading times."""
+    with database.read() as session:
+        score = scores.get(session, score_id).score
+    if wants_csv(query.format, request):
+        return csv_answer(participants_csv(score), name=f"{score_id}-participants")
+    found = ListOf[Participant](data=participant_views(score), next_page_token=None)
+    return json_answer(found.model_dump_json())
 
 
 @router.get("/{score_id}/provenance")

@@ -9,8 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from ..board import Cell, Leaderboard
 from ..client import Client
-from ..results import Cell, Leaderboard
 from .display import label, number, results_console
 from .options import JSON, PROTOCOL, SERVER
 
@@ -71,4 +71,6 @@ def show_board(client: Client, board: Leaderboard) -> None:
 def _cell(cell: Cell | None) -> str:
     if cell is None:
         return "–"
-    return number(cell.value) if cell.value is not None else (cell.missing or "–")
+    if cell.value is None:
+        return cell.missing or "–"
+    return f"{number(cell.value)} ({', '.join(cell.flags)})" if cell.flags else number(cell.value)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import BrocaError
-from ..results import Job, ProblemDocument, Progress, Score
+from ..results import BaselineScore, Job, ProblemDocument, Progress, Score
 
 WIDTH_OF_A_FILE = 240
 """Columns where the output is no terminal: nothing is cut off."""
@@ -74,11 +74,23 @@ def score_table(scores: Sequence[Score], *, synthetic: Collection[str]) -> Group
     notes = []
     for score in scores:
         table.add_row(*_score_cells(score, is_synthetic=score.benchmark.id in synthetic))
+        if score.baselines:
+            notes.append(Text(f"{score.benchmark.id}: beside it {_baselines(score.baselines)}"))
         for warning in score.warnings or ():
             notes.append(Text(f"{score.benchmark.id}: {warning.code}: {warning.detail or ''}", style="yellow"))
     if any(score.benchmark.id in synthetic for score in scores):
         notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
     return Group(table, *notes)
+
+
+def _baselines(baselines: Sequence[BaselineScore]) -> str:
+    """Baselines with their scores, untrained twins as one range."""
+    twins = [one.raw for one in baselines if one.id.startswith("untrained/") and one.raw is not None]
+    said = [f"{one.id} {number(one.raw)}" for one in baselines if not one.id.startswith("untrained/")]
+    if twins:
+        ends = dict.fromkeys([number(min(twins)), number(max(twins))])
+        said.append(f"untrained {' … '.join(ends)} ({len(twins)} seed{'s' if len(twins) > 1 else ''})")
+    return ", ".join(said)
 
 
 def number(value: float | None) -> str:

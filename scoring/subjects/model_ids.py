@@ -41,6 +41,8 @@ class Namespace(StrEnum):
     """Another model's architecture and tokenizer with random weights, drawn under a seed."""
     IMPORTED = "imported"
     """Responses or word vectors that somebody brought as a file."""
+    BASELINE = "baseline"
+    """Features without language, which the service scores by itself; nobody can ask for them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +65,15 @@ def parse(model_id: str) -> ModelId:
     """The namespace and name that `model_id` stands for.
 
     Raises ModelIdMalformed for whatever the hub would not accept as a repository (URLs, paths, `..`, `--`),
-    for local, demo and imported names that are not one plain name, and for untrained twins without a seed or of
-    something that has no architecture.
+    for local, demo and imported names that are not one plain name, for untrained twins without a seed or of
+    something that has no architecture, and for baselines.
     """
     prefix, slash, rest = model_id.partition("/")
+    if slash and prefix == Namespace.BASELINE:
+        raise _malformed(
+            "`baseline/` is reserved for the baselines that are computed beside every score of brain recordings",
+            "read them in a score's `baselines`, or on the leaderboard with include_baselines=true",
+        )
     if slash and prefix == Namespace.UNTRAINED:
         return _untrained(rest)
     if slash and prefix == Namespace.IMPORTED:

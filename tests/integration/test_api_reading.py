@@ -16,6 +16,7 @@ from api.settings import ApiSettings
 from scoring import SCORING_VERSION
 from scoring import results as science
 from scoring.datasets.manifest import dataset_named
+from scoring.protocols import PROTOCOLS
 from storage import jobs, models, runs, scores
 from storage.engine import Database
 from storage.jobs import NewJob
@@ -46,7 +47,19 @@ def a_score(model: str, benchmark: str, raw: float, *, ceiling: float | None = N
         if ceiling is None
         else science.Ceiling(value=ceiling, method=science.CeilingMethod.FROM_ITEM_VARIANCE),
         n=science.Counts(stimuli=96, participants=2, units=24, valid_units=23, folds=4),
-        parts=(science.PartScore(name="384sentences", raw=raw, weight=1.0),),
+        parts=(
+            science.PartScore(
+                name="384sentences",
+                raw=raw,
+                weight=1.0,
+                folds=(raw, raw),
+                participants=(
+                    science.Share(name="P01", raw=raw, n_units=12),
+                    science.Share(name="=P", raw=None, n_units=0),
+                ),
+                regions=(science.Share(name="IFG", raw=raw, n_units=12),),
+            ),
+        ),
         layer=science.LayerChoice(
             selected=("block.0",), rule="nested", optimistic=science.Optimistic(name="block.1", raw=0.5)
         ),
@@ -61,6 +74,9 @@ def a_score(model: str, benchmark: str, raw: float, *, ceiling: float | None = N
             ),
         ),
         interval=science.Interval(level=0.95, low=raw - 0.1, high=raw + 0.1, method="bootstrap", n=8, seed=0),
+        null=science.NullTest(method="passage-permutation", n_draws=99, mean=0.0, high=0.1, p=0.01),
+        unique_variance=science.UniqueVariance(nuisance=0.1, joint=0.15, unique=0.05),
+        sensitivity=(science.Variant(name="pooling: mean", raw=None, reason="not asked for"),),
         measures={"cka": 0.5},
         warnings=(science.ScoreWarning(code="few_units", detail="one unit has no value"),),
         conditions={"dtype": "float32", "bos": True, "window": 1024, "scale": 0.5, "note": None},
@@ -110,16 +126,40 @@ def test_a_score_has_every_field_of_the_contract(client: TestClient, database: D
         "protocol": "grouped",
         "metric": "pearson",
         "raw": 0.25,
-        "ceiling": {"value": 0.5, "low": None, "high": None, "method": "from-item-variance", "reason": None},
+        "ceiling": {
+            "value": 0.5,
+            "low": None,
+            "high": None,
+            "method": "from-item-variance",
+            "reason": None,
+            "at_hand": None,
+            "is_unstable": False,
+        },
         "normalised": 0.5,
         "word_probability": None,
         "clipped": None,
         "interval": {"level": 0.95, "low": 0.15, "high": 0.35, "method": "bootstrap", "n": 8, "seed": 0},
+        "interval_reason": None,
+        "null": {"method": "passage-permutation", "n_draws": 99, "mean": 0.0, "high": 0.1, "p": 0.01},
+        "unique_variance": {"nuisance": 0.1, "joint": 0.15, "unique": 0.05},
+        "sensitivity": [{"name": "pooling: mean", "raw": None, "reason": "not asked for"}],
         "layer": {"selected": ["block.0"], "rule": "nested", "optimistic": {"name": "block.1", "raw": 0.5}},
         "n": {"stimuli": 96, "participants": 2, "units": 24, "valid_units": 23, "folds": 4},
         "measures": {"cka": 0.5},
-        "parts": [{"name": "384sentences", "raw": 0.25, "weight": 1.0}],
-        "baselines": None,
+        "parts": [
+            {
+                "name": "384sentences",
+                "raw": 0.25,
+                "weight": 1.0,
+                "folds": [0.25, 0.25],
+                "participants": [
+                    {"name": "P01", "raw": 0.25, "n_units": 12},
+                    {"name": "=P", "raw": None, "n_units": 0},
+                ],
+                "regions": [{"name": "IFG", "raw": 0.25, "n_units": 12}],
+            }
+        ],
+        "baselines": [],
         "warnings": [{"code": "few_units", "detail": "one unit has no value"}],
         "provenance": f"/v1/scores/{score_id}/provenance",
         "superseded_by": None,
@@ -142,6 +182,28 @@ def test_layers_come_in_order_of_depth_and_undefined_ones_say_so(client: TestCli
         ],
         "next_page_token": None,
     }
+
+
+def test_layers_and_participants_come_as_csv_where_that_is_asked_for(client: TestClient, database: Database) -> None:
+    [score_id] = record(database, "gpt2", {"futrell2018": a_score("gpt2", "futrell2018", 0.25)})
+    layers = client.get(f"/v1/scores/{score_id}/layers", headers={"Accept": "text/csv"})
+    assert layers.headers["Content-Disposition"] == f'attachment; filename="{score_id}-layers.csv"'
+    assert [*csv.reader(io.StringIO(layers.text))] == [
+        ["name", "depth", "raw", "reason", "384sentences_raw"],
+        ["block.0", "0.0", "0.25", "", ""],
+        ["block.1", "1.0", "", "undefined", ""],
+    ]
+    path = f"/v1/scores/{score_id}/participants"
+    assert client.get(path).json()["data"] == [
+        {"part": "384sentences", "participant": "P01", "raw": 0.25, "n_units": 12},
+        {"part": "384sentences", "participant": "=P", "raw": None, "n_units": 0},
+    ]
+    assert [*csv.reader(io.StringIO(client.get(path, params={"format": "csv"}).text))] == [
+        ["part", "participant", "raw", "n_units"],
+        ["384sentences", "P01", "0.25", "12"],
+        ["384sentences", "'=P", "", "0"],
+    ]
+    assert client.get(path, params={"format": "xml"}).json()["code"] == "request_invalid"
 
 
 def test_provenance_keeps_conditions_with_their_types(client: TestClient, database: Database) -> None:
@@ -247,12 +309,13 @@ def test_the_leaderboard_is_csv_where_that_is_asked_for(
         "futrell2018_raw": "-0.25",
         "futrell2018_normalised": "-0.5",
         "futrell2018_missing": "",
+        "futrell2018_flags": "",
     }
 
 
 def test_the_version_names_the_science_and_its_protocols(client: TestClient) -> None:
     found = client.get("/v1/version").json()
-    assert (found["scoring_version"], found["protocols"]) == (SCORING_VERSION, ["grouped"])
+    assert (found["scoring_version"], found["protocols"]) == (SCORING_VERSION, sorted(PROTOCOLS))
 
 
 def test_the_reference_needs_no_other_host_and_lists_endpoints_and_codes(client: TestClient) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from storage import schema
+from scoring import results as science
+from storage import jobs, runs, schema, scores
 from storage.engine import Database
+from storage.jobs import NewJob
 from storage.tables import Base
 
 Open = Callable[[str], Database]
@@ -69,6 +72,38 @@ def test_migrations_go_up_down_and_up_again(empty_database_url: str, open_databa
     database.migrate()
     assert database.is_current()
     assert differences(database) == []
+
+
+def test_scores_survive_the_way_to_the_first_tables_and_back(database: Database) -> None:
+    score = science.Score(
+        subject="gpt2",
+        benchmark="brain",
+        benchmark_version=1,
+        data_sha256="d",
+        synthetic=False,
+        protocol="grouped",
+        metric="linear",
+        raw=0.25,
+        ceiling=science.Ceiling.none("one participant"),
+        n=science.Counts(stimuli=1, participants=1, units=1, valid_units=1, folds=1),
+        draws=(0.1, 0.2),
+        interval_reason="forgotten on the way",
+    )
+    order = NewJob(
+        model_id="gpt2", requested_revision=None, benchmarks=(("brain", 1),), protocol="grouped", scoring_version="1"
+    )
+    with database.write() as session:
+        jobs.submit(session, order)
+        claim = runs.claim(session, worker="w", lease_s=60)
+        assert claim is not None
+        held = {"token": claim.token, "run_id": claim.runs[0].id}
+        score_id = scores.record(session, **held, score=score, revision="r", dtype="float32")
+    assert score_id is not None
+    with database.engine.begin() as connection:
+        command.downgrade(schema.configuration(connection), "0001")
+    database.migrate()
+    with database.read() as session:
+        assert scores.get(session, score_id).score == replace(score, draws=(), interval_reason=None)
 
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:

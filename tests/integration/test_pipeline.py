@@ -10,8 +10,14 @@ from pathlib import Path
 import pytest
 
 from scoring.benchmarks import demo_fmri
+from scoring.errors import NumericalFailure
+from scoring.evaluate import compare
+from scoring.responses import Responses
+from scoring.results import Ceiling, CeilingMethod
+from scoring.subjects import baselines
 from scoring.subjects.families.base import supported_model_types
 from scoring.subjects.sources import resolve
+from worker import fitting
 from worker.exchange import ORDER_FILE, RunAnswer, RunOrder, ScoringOrder, run_answer_file
 from worker.pipeline import answers
 
@@ -26,11 +32,12 @@ def model(tmp_path):
 
 @pytest.fixture
 def order(tmp_path, model):
-    """Makes orders for runs of `benchmark` or `benchmark!`, which is forced."""
+    """Makes orders for runs of `benchmark` or `benchmark!`, which is forced; `run` is what all runs are told."""
 
-    def make(*names, **changes):
+    def make(*names, run=None, **changes):
+        told = {"protocol": "grouped"} | (run or {})
         runs = tuple(
-            RunOrder(id=f"run_{index}", benchmark=name.rstrip("!"), protocol="grouped", force=name.endswith("!"))
+            RunOrder(id=f"run_{index}", benchmark=name.rstrip("!"), force=name.endswith("!"), **told)
             for index, name in enumerate(names)
         )
         given = {
@@ -184,3 +191,83 @@ def test_activations_stay_where_that_is_asked(order, tmp_path):
         ".activations.safetensors",
         ".safetensors",
     ]
+
+
+def test_another_protocol_is_fitted_without_the_model(order, model, said):
+    (first,) = scores_of(order("demo-fmri"))
+    remove_weights(model)
+    said()
+    (second,) = scores_of(order("demo-fmri", run={"protocol": "brain-score"}))
+    assert (second.protocol, second.layer.rule) == ("brain-score", "last-block")
+    assert second.raw != first.raw
+    details = said()
+    assert (count(details, LOADING), count(details, READING), count(details, KNOWN)) == (0, 0, 1)
+
+
+@pytest.fixture
+def without_ceiling(monkeypatch):
+    """The demonstration's recording, as one whose ceiling has to be computed."""
+
+    original = demo_fmri.BENCHMARK
+    changed = replace(original, experiment=lambda store: replace(original.experiment(store), ceiling=None))
+    monkeypatch.setattr(demo_fmri, "BENCHMARK", changed)
+
+
+@pytest.mark.usefixtures("without_ceiling")
+def test_a_ceiling_that_is_known_is_the_score_s(order):
+    ceiling = Ceiling(value=0.5, method=CeilingMethod.SUBJECT_EXTRAPOLATION, low=0.4, high=0.6)
+    (score,) = scores_of(order("demo-fmri", run={"ceiling": ceiling}))
+    assert score.ceiling == ceiling
+    assert score.normalised == pytest.approx(score.raw / 0.5)
+
+
+@pytest.fixture
+def known_baselines(monkeypatch):
+    """Two baselines, one that is computed and one that fails; the names that were asked for, in order."""
+    asked = []
+
+    def score(name, benchmark, experiment, protocol, *, ceiling, on_progress):
+        asked.append((name, benchmark.name, protocol.name))
+        on_progress(1.0)
+        if name == "baseline/broken":
+            raise NumericalFailure("nothing varies")
+        layers = {"random": baselines.random(experiment.stimuli, seed=0)}
+        return compare(Responses(layers=layers), benchmark, experiment, protocol, subject=name, ceiling=ceiling)
+
+    monkeypatch.setattr(fitting, "baseline_names", lambda experiment: ("baseline/broken", "baseline/random"))
+    monkeypatch.setattr(fitting, "score_baseline", score)
+    return asked
+
+
+@pytest.mark.usefixtures("without_ceiling")
+def test_missing_baselines_come_with_the_first_score_that_needs_them(order, known_baselines, said):
+    ceiling = Ceiling(value=0.5, method=CeilingMethod.SUBJECT_EXTRAPOLATION)
+    given = order("demo-reading", "demo-fmri", "demo-fmri!", run={"ceiling": ceiling})
+    found = {run.id: answer for run, answer in answers(given)}
+    assert [found[run.id].failure for run in given.runs] == [None, None, None]
+    names = [[score.subject for score in found[run.id].baselines] for run in given.runs]
+    assert names == [[], ["baseline/random"], []]
+    assert known_baselines == [("baseline/broken", "demo-fmri", "grouped"), ("baseline/random", "demo-fmri", "grouped")]
+    (random,) = found["run_1"].baselines
+    assert abs(random.raw) < 0.2 < found["run_1"].score.raw
+    assert random.ceiling == found["run_1"].score.ceiling == ceiling
+    assert RunAnswer.model_validate_json(found["run_1"].model_dump_json()) == found["run_1"]
+
+
+def test_a_baseline_that_fails_is_told_to_the_log_and_how_far_a_run_is_never_falls(order, known_baselines, capsys):
+    scores_of(order("demo-fmri"))
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    warnings = [line["warning"] for line in lines if line["warning"]]
+    assert warnings == ["baseline/broken on demo-fmri under grouped: nothing varies"]
+    fits = [line for line in lines if line["stage"] == "fit" and not line["warning"]]
+    fractions = [line["fraction"] for line in fits]
+    assert fractions == sorted(fractions)
+    assert (fractions[0], fractions[-1]) == (0.0, pytest.approx(1.0))
+    assert [*dict.fromkeys(line["detail"] for line in fits)] == ["fitting demo-fmri", "baselines of demo-fmri"]
+
+
+def test_baselines_that_are_known_are_not_computed_again(order, known_baselines):
+    scores_of(order("demo-fmri", run={"known_baselines": ("baseline/random", "baseline/broken")}))
+    assert known_baselines == []
+    scores_of(order("demo-fmri", run={"protocol": "brain-score", "known_baselines": ("baseline/random",)}))
+    assert known_baselines == [("baseline/broken", "demo-fmri", "brain-score")]

@@ -49,7 +49,9 @@ def model_dir(tmp_path: Path) -> Path:
 def client(database: Database, database_url: str, tmp_path: Path, model_dir: Path) -> Iterator[TestClient]:
     """The service: an API and a worker that share their data folder."""
     common = {"data_dir": tmp_path / "data", "database_url": database_url, "model_dir": model_dir, "data_mirror": None}
-    worker = Supervisor(WorkerSettings(**common, device="cpu", poll_s=0.1, backoff_s=0.1), database)
+    worker = Supervisor(
+        WorkerSettings(**common, device="cpu", poll_s=0.1, backoff_s=0.1, untrained_twins=False), database
+    )
     worker.start()
     with TestClient(create_app(ApiSettings(**common))) as connected:
         yield connected
@@ -104,8 +106,13 @@ def test_a_twin_scores_what_the_library_computes_and_another_seed_something_else
     assert (model["family"], model["parameters"]) == ("llama", 47328)
     again = client.post("/v1/jobs", json={"model": "untrained/local/mine@3", "benchmarks": ["demo-reading"]}).json()
     assert (again["cached"], raws(client, again)) == (True, raws(client, jobs[3])[:1])
-    board = client.get("/v1/leaderboard", params={"include_synthetic": True, "family": "llama"}).json()
-    assert {row["model"]["id"] for row in board["data"]} == {"untrained/local/mine@3", "untrained/local/mine@4"}
+    shown = {"include_synthetic": True, "family": "llama"}
+    assert client.get("/v1/leaderboard", params=shown).json()["data"] == []
+    board = client.get("/v1/leaderboard", params={**shown, "include_baselines": True}).json()
+    assert {(row["rank"], row["model"]["id"]) for row in board["data"]} == {
+        (None, "untrained/local/mine@3"),
+        (None, "untrained/local/mine@4"),
+    }
 
 
 def test_a_twin_of_a_hub_s_model_asks_for_no_weights(

@@ -26,10 +26,24 @@ FULL_SCORE = science.Score(
     metric="pearson",
     raw=0.1 + 0.2,
     ceiling=science.Ceiling(
-        value=0.858, method=science.CeilingMethod.FROM_ITEM_VARIANCE, low=0.85, high=0.866, reason=None
+        value=0.858,
+        method=science.CeilingMethod.SUBJECT_EXTRAPOLATION,
+        low=0.85,
+        high=0.866,
+        at_hand=0.5,
+        is_unstable=True,
     ),
     n=science.Counts(stimuli=10256, participants=181, units=1, valid_units=1, folds=10),
-    parts=(science.PartScore(name="384sentences", raw=-0.25, weight=0.5),),
+    parts=(
+        science.PartScore(
+            name="384sentences",
+            raw=-0.25,
+            weight=0.5,
+            folds=(0.1, -0.6),
+            participants=(science.Share(name="P01", raw=-0.25, n_units=7),),
+            regions=(science.Share(name="IFG", raw=None, n_units=0), science.Share(name="MFG", raw=0.1, n_units=7)),
+        ),
+    ),
     layer=science.LayerChoice(
         selected=("block.0", "block.1"), rule="nested", optimistic=science.Optimistic(name="block.1", raw=0.4)
     ),
@@ -46,6 +60,14 @@ FULL_SCORE = science.Score(
         ),
     ),
     interval=science.Interval(level=0.95, low=0.2, high=0.4, method="bootstrap", n=10, seed=3),
+    interval_reason="it is there",
+    null=science.NullTest(method="circular-shift", n_draws=1000, mean=-0.0, high=0.05, p=1 / 1001),
+    unique_variance=science.UniqueVariance(nuisance=0.1, joint=0.3, unique=0.2),
+    sensitivity=(
+        science.Variant(name="penalty: shared", raw=0.1),
+        science.Variant(name="components: 50", raw=None, reason="fewer features"),
+    ),
+    draws=(0.1 + 0.2, -1e-300, 0.30000000000000004),
     word_probability="pimentel-meister",
     measures={"unique_r2": 1e300, "edge_rate": 5e-324, "cka": 2.0, "rsa": -0.0},
     warnings=(science.ScoreWarning(code="few_units", detail="nur 1 Einheit – ungewöhnlich"),),

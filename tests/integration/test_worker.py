@@ -42,6 +42,7 @@ def settings(tmp_path, database_url):
         beat_s=0.5,
         poll_s=0.2,
         backoff_s=0.1,
+        untrained_twins=False,
     )
 
 
@@ -61,12 +62,12 @@ def start(settings, open_database):
         supervisor.stop()
 
 
-def submit(database, *, model="demo/tiny", benchmarks=BOTH_DEMOS, **changes):
+def submit(database, *, model="demo/tiny", benchmarks=BOTH_DEMOS, protocol="grouped", **changes):
     order = NewJob(
         model_id=model,
         requested_revision=None,
         benchmarks=benchmarks,
-        protocol="grouped",
+        protocol=protocol,
         scoring_version=SCORING_VERSION,
         **changes,
     )
@@ -129,6 +130,17 @@ def test_a_known_score_is_given_again_without_scoring(database, start):
     assert [run.score_id for run in again.runs] == [run.score_id for run in first.runs]
     with database.read() as session:
         stages = {event.data.get("stage") for event in list_events(session, again.id)}
+    assert "load" not in stages
+
+
+def test_another_protocol_of_a_scored_model_loads_no_model(database, start):
+    start()
+    finished(database, submit(database, benchmarks=BOTH_DEMOS[:1]))
+    job = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1], protocol="brain-score"))
+    assert job.status == "succeeded"
+    with database.read() as session:
+        stages = {event.data.get("stage") for event in list_events(session, job.id)}
+        assert scores.get(session, job.runs[0].score_id).score.protocol == "brain-score"
     assert "load" not in stages
 
 

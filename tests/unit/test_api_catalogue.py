@@ -96,13 +96,17 @@ def test_csv_has_one_header_row_and_no_formulas() -> None:
         scored_at=datetime(2026, 1, 1, tzinfo=UTC),
         model=None,
         average=-0.5,
-        cells={"a": Cell(value=-0.5, raw=-0.5, score_id="score_1"), "b": Cell(value=None, missing="never_run")},
+        cells={
+            "a": Cell(value=-0.5, raw=-0.5, score_id="score_1", flags=("leak", "confounded")),
+            "b": Cell(value=None, missing="never_run"),
+        },
     )
     columns = (Column(key="a", normalised=False), Column(key="b", normalised=False))
     text = board_csv(Leaderboard(protocol="grouped", sort="average", columns=columns, rows=(row,)))
     assert text.split("\r\n") == [
-        "rank,model,revision,dtype,family,parameters,average,a_raw,a_normalised,a_missing,b_raw,b_normalised,b_missing",
-        "1,'=cmd(),r,float32,,,-0.5,-0.5,,,,,never_run",
+        "rank,model,revision,dtype,family,parameters,average,"
+        "a_raw,a_normalised,a_missing,a_flags,b_raw,b_normalised,b_missing,b_flags",
+        "1,'=cmd(),r,float32,,,-0.5,-0.5,,,leak;confounded,,,never_run,",
         "",
     ]
 
@@ -117,6 +121,7 @@ def test_the_openapi_document_names_every_endpoint() -> None:
         ("GET", "/v1/jobs/{job_id}/events"),
         ("GET", "/v1/scores/{score_id}"),
         ("GET", "/v1/scores/{score_id}/layers"),
+        ("GET", "/v1/scores/{score_id}/participants"),
         ("GET", "/v1/scores/{score_id}/provenance"),
         ("GET", "/v1/models"),
         ("POST", "/v1/models"),

@@ -60,6 +60,19 @@ def test_score_shows_a_table_that_marks_synthetic_data(
     assert "succeeded [demo-fmri succeeded]" in shown.err
 
 
+def test_score_shows_baselines_and_untrained_twins_as_one_range(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raws = {"baseline/nuisance": 0.07, "baseline/oasm": 0.0, "untrained/gpt2@0": 0.05, "untrained/gpt2@1": 0.01}
+    finished(server)
+    server.on(
+        "GET /v1/scores/score_1", {**SCORE, "baselines": [{"id": name, "raw": raw} for name, raw in raws.items()]}
+    )
+    assert invoke("score", "gpt2", "-b", "demo-fmri", "--server", server.url) == 0
+    shown = capsys.readouterr().out
+    assert "baseline/nuisance 0.0700, baseline/oasm 0.0000, untrained 0.0100 … 0.0500 (2 seeds)" in shown
+
+
 def test_score_sends_its_options(server: Server, invoke: Invoke) -> None:
     finished(server)
     arguments = ("--revision", "main", "--dtype", "float32", "--force", "--no-wait", "--server", server.url)
@@ -139,7 +152,8 @@ def test_cancel_says_what_became_of_the_job(server: Server, invoke: Invoke, caps
 def test_leaderboard_shows_values_and_why_others_are_missing(
     server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scores = {"demo-fmri": {"value": 0.5, "interval": None, "score": "s"}, "b": {"value": None, "missing": "timeout"}}
+    cell = {"value": 0.5, "interval": None, "score": "s", "flags": ["leak", "confounded"]}
+    scores = {"demo-fmri": cell, "b": {"value": None, "missing": "timeout"}}
     row = {"rank": 1, "rank_interval": None, "tie_group": None, "model": {"id": "gpt2"}, "scores": scores}
     columns = [{"key": "demo-fmri", "label": "", "help": "", "unit": "normalised"}, {"key": "b", "unit": "raw"}]
     board = {"object": "leaderboard", "protocol": "grouped", "columns": columns, "data": [row], "snapshot": None}
@@ -148,7 +162,7 @@ def test_leaderboard_shows_values_and_why_others_are_missing(
     assert invoke("leaderboard", "--synthetic", "--server", server.url) == 0
     shown = capsys.readouterr().out
     assert "demo-fmri (SYNTHETIC)" in shown
-    assert "0.5000" in shown
+    assert "0.5000 (leak, confounded)" in shown
     assert "timeout" in shown
 
 

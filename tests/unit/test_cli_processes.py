@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from broca import worker_process
+from broca.board import Leaderboard
 from broca.demo import HUB, LOCAL, TINY, Plan, choose_plan, is_complete
-from broca.results import Leaderboard
 from broca.serving import without_password
 from broca.worker_process import WorkerProcess
 

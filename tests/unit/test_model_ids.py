@@ -66,6 +66,8 @@ def test_an_untrained_twin_names_its_model_and_its_seed(
     ("model_id", "words"),
     [
         ("untrained/gpt2", "names no seed"),
+        ("baseline/oasm", "reserved"),
+        ("untrained/baseline/oasm@0", "reserved"),
         ("untrained/gpt2@", "names no seed"),
         ("untrained/gpt2@-1", "names no seed"),
         ("untrained/gpt2@01", "names no seed"),

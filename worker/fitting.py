@@ -1,0 +1,104 @@
+"""From responses to answers: the score of each run, and beside it the baselines that nobody has computed yet.
+
+What belongs here: what the scoring process does after the model is freed. What does not: reading (`pipeline`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scoring.baselines import baseline_names, score_baseline
+from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.datasets.base import Experiment
+from scoring.evaluate import compare
+from scoring.protocols import protocol_named
+from scoring.responses import Responses
+from scoring.results import Ceiling, Score
+
+from .child import say
+from .exchange import Failure, Progress, RunAnswer, RunOrder, Stage
+
+Reading = tuple[RunOrder, Experiment, Responses]
+
+SHARE_OF_BASELINES = 0.4
+"""How much of a fit's way goes to the baselines, where some are missing."""
+
+
+class Fitter:
+    """Answers runs one after the other; a ceiling or a baseline that two of them need is computed once."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._ceilings: dict[tuple[str, str], Ceiling] = {}
+        self._tried: set[tuple[str, str, str]] = set()
+
+    def answer(self, reading: Reading) -> RunAnswer:
+        """The answer to a run whose responses are there. Whatever goes wrong with the model's fit is an answer too."""
+        run, experiment, responses = reading
+        try:
+            benchmark = benchmark_named(run.benchmark)
+            missing = self._missing_baselines(run, benchmark, experiment)
+            score = self._score(run, benchmark, experiment, responses, share=1 - SHARE_OF_BASELINES * bool(missing))
+            return RunAnswer(score=score, baselines=self._baselines(run, benchmark, experiment, missing))
+        except Exception as error:  # the boundary of a run: its failure leaves the others alone
+            return RunAnswer(failure=Failure.of(error))
+
+    def _score(
+        self, run: RunOrder, benchmark: Benchmark, experiment: Experiment, responses: Responses, *, share: float
+    ) -> Score:
+        key = (run.benchmark, run.protocol)
+        score = compare(
+            responses,
+            benchmark,
+            experiment,
+            protocol_named(run.protocol),
+            subject=self._subject,
+            ceiling=run.ceiling or self._ceilings.get(key),
+            on_progress=reporter(run, Stage.FIT, f"fitting {run.benchmark}", span=(0.0, share)),
+        )
+        self._ceilings[key] = score.ceiling
+        return score
+
+    def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:
+        if not benchmark.asks_layers:
+            return []
+        tried = {name for *where, name in self._tried if where == [run.benchmark, run.protocol]}
+        return [name for name in baseline_names(experiment) if name not in {*run.known_baselines, *tried}]
+
+    def _baselines(
+        self, run: RunOrder, benchmark: Benchmark, experiment: Experiment, names: list[str]
+    ) -> tuple[Score, ...]:
+        """The scores of the baselines; one that fails is told to the log and stays missing."""
+        found = []
+        for index, name in enumerate(names):
+            low = 1 - SHARE_OF_BASELINES * (1 - index / len(names))
+            span = (low, low + SHARE_OF_BASELINES / len(names))
+            self._tried.add((run.benchmark, run.protocol, name))
+            try:
+                found.append(
+                    score_baseline(
+                        name,
+                        benchmark,
+                        experiment,
+                        protocol_named(run.protocol),
+                        ceiling=self._ceilings[run.benchmark, run.protocol],
+                        on_progress=reporter(run, Stage.FIT, f"baselines of {run.benchmark}", span=span),
+                    )
+                )
+            except Exception as error:
+                warning = f"{name} on {run.benchmark} under {run.protocol}: {Failure.of(error).detail}"
+                say(Progress(stage=Stage.FIT, fraction=low, run=run.id, warning=warning))
+        return tuple(found)
+
+
+def reporter(
+    run: RunOrder, stage: Stage, detail: str, *, span: tuple[float, float] = (0.0, 1.0)
+) -> Callable[[float], None]:
+    """A function that tells the supervisor how far a run is within `span` of a stage; it has said so once."""
+    low, high = span
+
+    def report(fraction: float) -> None:
+        say(Progress(stage=stage, fraction=low + (high - low) * fraction, detail=detail, run=run.id))
+
+    report(0.0)
+    return report
