@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from .datasets.base import Experiment
+from .protocols import BrainRules
 from .results import Ceiling, CeilingMethod
 from .types import FloatArray
 
@@ -22,3 +24,8 @@ def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceil
     if variance <= noise:
         return Ceiling.none("the means vary no more than noise alone would make them")
     return Ceiling(value=float(np.sqrt(1 - noise / variance)), method=CeilingMethod.FROM_ITEM_VARIANCE)
+
+
+def ceiling_of(experiment: Experiment, rules: BrainRules, n_folds: int) -> Ceiling:
+    """No ceiling: how well participants predict one another is not computed yet."""
+    return Ceiling.none("the ceiling between participants is not computed yet")

@@ -5,7 +5,7 @@
     │       remote_code_refused, architecture_unsupported, model_incomplete, model_too_large, import_malformed,
     │       import_unsuited
     ├── TextError: text_unalignable, context_too_short
-    ├── DataError: data_missing, data_checksum_mismatch, data_malformed
+    ├── DataError: data_missing, data_checksum_mismatch, data_malformed, recording_refused
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
     ├── NumericalFailure, OutOfMemory, InsufficientStorage
     └── HubUnavailable
@@ -182,6 +182,12 @@ class DataMalformed(DataError):
     """A data set's files contradict one another or what they were declared to be."""
 
     code = "data_malformed"
+
+
+class RecordingRefused(DataMalformed):
+    """A data set that somebody brings has errors; the detail names all of them, a line each."""
+
+    code = "recording_refused"
 
 
 class NumericalFailure(ScoringError):
