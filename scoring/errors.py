@@ -203,7 +203,7 @@ class OutOfMemory(ScoringError):
 
 
 class InsufficientStorage(ScoringError):
-    """The disk, or the quota of imports, has no room for the model."""
+    """The disk, or the quota of uploads, has no room for what comes."""
 
     code = "insufficient_storage"
 

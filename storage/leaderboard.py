@@ -6,7 +6,7 @@ of normalised scores where every column is, else of raw ones. A missing cell say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -85,6 +85,7 @@ def query(
     *,
     protocol: str,
     benchmarks: tuple[str, ...] | None = None,
+    hidden: Collection[str] = (),
     family: str | None = None,
     include_synthetic: bool = False,
     sort: str = AVERAGE,
@@ -93,9 +94,12 @@ def query(
 ) -> Leaderboard:
     """The newest score with default options of each model on each benchmark; raises SortUnknown.
 
-    Only scores of the scoring version in force and of the newest version of a benchmark stand beside one another.
+    Benchmarks that are `hidden` are left out. Only scores of the scoring version in force and of the newest version of
+    a benchmark stand beside one another.
     """
-    scores = session.scalars(_scores_query(protocol, benchmarks, family, include_synthetic, all_rows)).all()
+    scores = session.scalars(
+        _scores_query(protocol, benchmarks, family, include_synthetic, all_rows, hidden=hidden)
+    ).all()
     shown = benchmarks if benchmarks is not None else tuple(sorted({score.benchmark for score in scores}))
     if sort != AVERAGE and sort not in shown:
         raise SortUnknown(
@@ -109,7 +113,13 @@ def query(
 
 
 def _scores_query(
-    protocol: str, benchmarks: Sequence[str] | None, family: str | None, include_synthetic: bool, all_rows: bool
+    protocol: str,
+    benchmarks: Sequence[str] | None,
+    family: str | None,
+    include_synthetic: bool,
+    all_rows: bool,
+    *,
+    hidden: Collection[str],
 ) -> sa.Select[ScoreRow]:
     conditions = [
         ScoreRow.protocol == protocol,
@@ -118,6 +128,8 @@ def _scores_query(
     ]
     if benchmarks is not None:
         conditions.append(ScoreRow.benchmark.in_(benchmarks))
+    if hidden:
+        conditions.append(ScoreRow.benchmark.not_in(hidden))
     if not include_synthetic:
         conditions.append(ScoreRow.synthetic.is_(False))
     if family is not None:

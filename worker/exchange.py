@@ -109,10 +109,14 @@ class Progress(Message):
 
 
 class RunOrder(Message):
-    """One run to be computed; with `force` the model reads again even where its responses are known."""
+    """One run to be computed; with `force` the model reads again even where its responses are known.
+
+    `benchmark_version` says which version of a data set that was brought; None is the newest.
+    """
 
     id: str
     benchmark: str
+    benchmark_version: int | None = None
     protocol: str
     force: bool = False
 
@@ -128,6 +132,7 @@ class FetchOrder(Message):
     import_dir: Path
     data_cache: Path
     data_mirror: Path | None
+    own_dir: Path | None = None
     dtype: str = "float32"
     memory_bytes: int | None = None
     options: dict[str, Any] = {}
@@ -151,6 +156,7 @@ class ScoringOrder(Message):
     options: dict[str, Any]
     data_cache: Path
     data_mirror: Path | None
+    own_dir: Path | None = None
     response_cache: Path
     cache_bytes: int
     keep_activations: bool

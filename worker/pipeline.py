@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.benchmarks.base import Benchmark
+from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import compare, read
@@ -34,7 +35,7 @@ from .exchange import (
     run_answer_file,
 )
 
-Reading = tuple[RunOrder, Experiment, Responses]
+Reading = tuple[RunOrder, Benchmark, Experiment, Responses]
 
 
 def main(folder: Path) -> None:
@@ -83,6 +84,7 @@ class _Reader:
 
     def __init__(self, order: ScoringOrder) -> None:
         self._order = order
+        self._catalogue = Catalogue(order.own_dir)
         self._store = DataStore(cache=order.data_cache, mirror=order.data_mirror, offline=True)
         self._cache = ResponseCache(
             order.response_cache,
@@ -97,7 +99,7 @@ class _Reader:
 
     def read(self, run: RunOrder) -> Reading:
         """What the run is about, and the responses to it. Raises whatever stands in the way."""
-        order, benchmark = self._order, benchmark_named(run.benchmark)
+        order, benchmark = self._order, self._catalogue.benchmark(run.benchmark, run.benchmark_version)
         experiment = benchmark.experiment(self._store)
         key = response_key(
             experiment.stimuli,
@@ -118,7 +120,7 @@ class _Reader:
         else:
             _reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
         self._known[key] = responses
-        return run, experiment, responses
+        return run, benchmark, experiment, responses
 
     def _find(self, key: str, *, force: bool) -> Responses | None:
         """Known responses; with `force` only those that this process computed itself."""
@@ -161,10 +163,10 @@ def _is_as_planned(responses: Responses, device: str) -> bool:
 
 
 def _compare(reading: Reading, *, subject: str) -> Score:
-    run, experiment, responses = reading
+    run, benchmark, experiment, responses = reading
     return compare(
         responses,
-        benchmark_named(run.benchmark),
+        benchmark,
         experiment,
         protocol_named(run.protocol),
         subject=subject,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ..datasets.own.store import PREFIX, OwnDataset, find, own_names
-from ..errors import BenchmarkUnknown
+from ..errors import BenchmarkUnknown, DataMalformed
 from ..metrics.linear_predictivity import METRIC
 from ..registry import Shelf, did_you_mean, names
 from .base import Benchmark, Kind, benchmark_named
@@ -38,6 +40,14 @@ class Catalogue:
         if name not in names(Shelf.BENCHMARKS):
             raise BenchmarkUnknown(f"{name!r} is not one of {', '.join(known)}", hint=did_you_mean(name, known))
         return benchmark_named(name)
+
+    def benchmarks(self, ids: Iterable[str]) -> dict[str, Benchmark]:
+        """The benchmarks of these ids, by id; ids that no benchmark has now, or a damaged one, are left out."""
+        found = {}
+        for name in ids:
+            with suppress(BenchmarkUnknown, DataMalformed):
+                found[name] = self.benchmark(name)
+        return found
 
     def own(self, name: str, version: int | None = None) -> OwnDataset | None:
         """The data set behind `own/<name>`; None for the other benchmarks. Raises BenchmarkUnknown, DataMalformed."""

@@ -12,7 +12,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,15 +30,11 @@ from .findings import Findings
 from .linter import lint
 from .manifest import Manifest, Note, PartCounts
 from .material import Material
+from .order import REFUSAL_FILE, STAGED_FOLDER, UNPACKED_FOLDER, Order
 from .reading import read_material
 from .response_checks import aligned
 from .store import PREFIX
 from .unpacking import is_archive, unpack
-
-ORDER_FILE = "order.json"
-REFUSAL_FILE = "refusal.json"
-STAGED_FOLDER = "staged"
-"""Where the version is written to, beside the order."""
 
 ROOM_BYTES = 2**32
 """Memory beside eight times what the files may have: for what libraries take, and the folds of the ceiling."""
@@ -47,29 +42,10 @@ ROOM_BYTES = 2**32
 MAX_CPU_S = 3600
 """Seconds of computing that one upload may take."""
 
+UNBOUNDED = 2**62
+"""Bytes that a folder of this machine's own user may have."""
+
 Report = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What to take in: `source` is a folder, a ZIP archive of one or a netCDF file; `declared` outdoes dataset.toml."""
-
-    name: str
-    source: Path
-    declared: Declaration
-    max_bytes: int
-    is_bounded: bool
-
-    def write(self, folder: Path) -> None:
-        """Put the order into a folder."""
-        (folder / ORDER_FILE).write_text(json.dumps(asdict(self), default=str), encoding="utf8")
-
-    @classmethod
-    def read(cls, folder: Path) -> Order:
-        """The order in a folder."""
-        said: dict[str, Any] = json.loads((folder / ORDER_FILE).read_text(encoding="utf8"))
-        declared = Declaration(**said.pop("declared"))
-        return cls(source=Path(said.pop("source")), declared=declared, **said)
 
 
 def take_in(order: Order, folder: Path, report: Report = lambda _fraction, _detail: None) -> Manifest:
@@ -79,7 +55,7 @@ def take_in(order: Order, folder: Path, report: Report = lambda _fraction, _deta
     source = _opened(order, folder)
     said = order.declared.completed(read_declaration(source, findings))
     check_declaration(said, findings)
-    material = read_material(source, findings, max_bytes=order.max_bytes)
+    material = read_material(source, findings, max_bytes=order.max_bytes or UNBOUNDED)
     report(0.2, "looking them over")
     lint(material, said.participants, said.n_folds, findings)
     findings.require()
@@ -107,10 +83,10 @@ def _opened(order: Order, folder: Path) -> Path:
     """The folder with the data set's files."""
     if order.source.is_dir():
         return order.source
-    unpacked = folder / "unpacked"
+    unpacked = folder / UNPACKED_FOLDER
     unpacked.mkdir()
     if is_archive(order.source):
-        unpack(order.source, unpacked, max_bytes=order.max_bytes)
+        unpack(order.source, unpacked, max_bytes=order.max_bytes or UNBOUNDED)
     elif _is_netcdf(order.source):
         (unpacked / "assembly.nc").symlink_to(order.source.absolute())
     else:
@@ -197,15 +173,18 @@ def _say(fraction: float, detail: str) -> None:
 def main(folder: Path) -> int:
     """Carry out the order in a folder; 0 where the version is there, 1 where a refusal is."""
     order = Order.read(folder)
-    if order.is_bounded:
+    if order.max_bytes is not None:
         _bound(order.max_bytes)
     try:
         take_in(order, folder, _say)
     except CodedError as error:
-        refusal = {"code": error.code, "detail": error.detail, "hint": error.hint, "param": error.param}
-        (folder / REFUSAL_FILE).write_text(json.dumps(refusal), encoding="utf8")
-        return 1
-    return 0
+        refusal = {"detail": error.detail, "hint": error.hint, "param": error.param}
+    except MemoryError:
+        refusal = {"detail": "the data set takes more memory than an upload may", "hint": None, "param": None}
+    else:
+        return 0
+    (folder / REFUSAL_FILE).write_text(json.dumps(refusal), encoding="utf8")
+    return 1
 
 
 if __name__ == "__main__":

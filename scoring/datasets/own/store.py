@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import BenchmarkUnknown, DataChecksumMismatch, DataMissing, RecordingRefused, shown
+from ...errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, DataMissing, RecordingRefused, shown
 from ...registry import did_you_mean
 from ...subjects.model_ids import is_plain_name
 from ..base import Experiment
@@ -76,11 +76,11 @@ def versions(own_dir: Path | None, name: str) -> tuple[int, ...]:
 
 
 def own_names(own_dir: Path | None, *, include_private: bool) -> tuple[str, ...]:
-    """The names of data sets, sorted; private ones only where they are asked for."""
+    """The names of data sets, sorted; private ones, and damaged ones, only where they are asked for."""
     if own_dir is None or not own_dir.is_dir():
         return ()
     names = sorted(path.name for path in own_dir.iterdir() if versions(own_dir, path.name))
-    return tuple(name for name in names if include_private or not find(own_dir, name).manifest.private)
+    return tuple(name for name in names if include_private or _is_public(own_dir, name))
 
 
 def find(own_dir: Path | None, name: str, version: int | None = None) -> OwnDataset:
@@ -96,6 +96,13 @@ def find(own_dir: Path | None, name: str, version: int | None = None) -> OwnData
         raise BenchmarkUnknown(f"{PREFIX}{name} has no version {wanted}; there are {', '.join(map(str, known))}")
     folder = own_dir / name / str(wanted)
     return OwnDataset(name=name, version=wanted, folder=folder, manifest=Manifest.read(folder))
+
+
+def _is_public(own_dir: Path, name: str) -> bool:
+    try:
+        return not find(own_dir, name).manifest.private
+    except DataMalformed:
+        return False
 
 
 def _is_version(text: str) -> bool:
