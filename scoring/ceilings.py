@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .datasets.base import Experiment
+from .errors import NumericalFailure
+from .metrics.part_fits import part_data
 from .protocols import BrainRules
 from .results import Ceiling, CeilingMethod
+from .subject_extrapolation import MINIMUM_PARTICIPANTS, Extrapolation, extrapolate
 from .types import FloatArray
+
+N_HALVES = 200
+"""Random halves of a split-half ceiling."""
+
+LEVEL = 0.95
+
+FEW_PARTICIPANTS = 6
+"""With fewer participants an extrapolation is called unstable: it rests on four points or less."""
+
+STEEP = 1.5
+"""An extrapolation to more than so many times of what is at hand is called unstable."""
 
 
 def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceiling:
@@ -26,6 +42,88 @@ def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceil
     return Ceiling(value=float(np.sqrt(1 - noise / variance)), method=CeilingMethod.FROM_ITEM_VARIANCE)
 
 
-def ceiling_of(experiment: Experiment, rules: BrainRules, n_folds: int) -> Ceiling:
-    """No ceiling: how well participants predict one another is not computed yet."""
-    return Ceiling.none("the ceiling between participants is not computed yet")
+def split_half(readings: FloatArray, *, seed: int = 0, n_halves: int = N_HALVES) -> Ceiling:
+    """The ceiling of correlations with the means over readers or repetitions, from (n_items, n_readers), NaN missing.
+
+    ρ is the correlation of the means of two random halves of the readers, ρ' = 2ρ / (1 + ρ) (Spearman 1910; Brown
+    1910) the reliability of the mean over all, and √ρ' what a perfect predictor of the true means reaches. `value` is
+    the median over halvings, `low` and `high` hold 95 % of them; the root of a negative ρ' is taken as −√|ρ'|.
+    Items are left out of a halving where a half has none of their readers.
+    """
+    n_items, n_readers = readings.shape
+    if n_items < 3 or n_readers < 2:
+        return Ceiling.none("halves need at least three items and two readers")
+    present, values = np.isfinite(readings), np.nan_to_num(readings, posinf=0.0, neginf=0.0)
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(n_halves):
+        order = rng.permutation(n_readers)
+        halves = order[: n_readers // 2], order[n_readers // 2 :]
+        counts = [present[:, half].sum(axis=1) for half in halves]
+        both = (counts[0] > 0) & (counts[1] > 0)
+        first, second = (
+            values[both][:, half].sum(axis=1) / count[both] for half, count in zip(halves, counts, strict=True)
+        )
+        if both.sum() >= 3 and np.ptp(first) > 0 and np.ptp(second) > 0:
+            rho = np.corrcoef(first, second)[0, 1]
+            found.append(2 * rho / (1 + rho))
+    if not found or np.median(found) <= 0:
+        return Ceiling.none("halves of the readers do not agree")
+    low, value, high = (float(np.sign(share) * np.sqrt(abs(share))) for share in _centre_and_ends(np.array(found)))
+    return Ceiling(value=value, method=CeilingMethod.SPLIT_HALF, low=low, high=high)
+
+
+def ceiling_of(
+    experiment: Experiment,
+    rules: BrainRules,
+    n_folds: int,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Ceiling:
+    """How well participants predict one another under a protocol, extrapolated to infinitely many of them.
+
+    In each part each participant is predicted from the pooled units of others, by the protocol's own folds and
+    regression; v(x) = v0 (1 − exp(−x/τ)) through what x = 2 … N participants reach (target included) gives v0, N
+    the part's participants (Schrimpf et al. 2021). The value is the mean over parts with at least three participants
+    of v0, pooled over units as the protocol pools; its interval holds 95 % of the bootstrapped ones, `at_hand` is v(N).
+    It is inter-subject predictivity: a model may exceed it. Raises DataMalformed where folds cannot be made.
+    """
+    parts = [
+        part for part in part_data(experiment, rules, n_folds) if len(set(part.participants)) >= MINIMUM_PARTICIPANTS
+    ]
+    if not parts:
+        return Ceiling.none("fewer than three participants took part: none can be predicted from several others")
+    found = []
+    for index, part in enumerate(parts):
+        report = _report_of(on_progress, index, len(parts))
+        try:
+            found.append(extrapolate(part, rules, seed=seed + index, on_progress=report))
+        except NumericalFailure as failure:
+            return Ceiling.none(f"part {part.name}: {failure}")
+    return _mean_over_parts(found)
+
+
+def _report_of(on_progress: Callable[[float], None], index: int, n_parts: int) -> Callable[[float], None]:
+    return lambda done: on_progress((index + done) / n_parts)
+
+
+def _mean_over_parts(found: list[Extrapolation]) -> Ceiling:
+    value = float(np.mean([part.value for part in found]))
+    if value <= 0:
+        return Ceiling.none("participants do not predict one another")
+    low, _, high = _centre_and_ends(np.mean([part.draws for part in found], axis=0))
+    n_left_out = sum(part.n_units_left_out for part in found)
+    return Ceiling(
+        value=value,
+        method=CeilingMethod.SUBJECT_EXTRAPOLATION,
+        low=low,
+        high=high,
+        reason=f"{n_left_out} units without a curve were left out" if n_left_out else None,
+        at_hand=float(np.mean([part.at_hand for part in found])),
+        is_unstable=any(part.n_participants < FEW_PARTICIPANTS or part.value > STEEP * part.at_hand for part in found),
+    )
+
+
+def _centre_and_ends(values: FloatArray) -> tuple[float, float, float]:
+    low, centre, high = np.quantile(values, [(1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2])
+    return float(low), float(centre), float(high)

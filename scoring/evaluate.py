@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from .benchmarks.base import Benchmark, benchmark_named
+from .ceilings import ceiling_of
 from .datasets.base import Experiment
 from .datasets.download import DataStore
-from .metrics.linear_predictivity import predict_recording
+from .metrics.brain import judge_recording
 from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times
 from .protocols import Protocol, protocol_named
@@ -51,10 +53,70 @@ def compare(
     protocol: Protocol,
     *,
     subject: str,
+    ceiling: Ceiling | None = None,
     on_progress: Progress = lambda _: None,
 ) -> Score:
-    """The score of responses that are already there; needs no model."""
-    outcome = _outcome(responses, benchmark, experiment, protocol, on_progress=on_progress)
+    """The score of responses that are already there; needs no model.
+
+    `ceiling` is that of the same data under the same protocol, where it is known; else it is computed.
+    """
+    if isinstance(experiment.measured, Recording):
+        return brain_score(
+            responses, benchmark, experiment, protocol, subject=subject, ceiling=ceiling, on_progress=on_progress
+        )
+    assert protocol.reading is not None, "benchmarks require protocols that say how reading is measured"
+    assert experiment.ceiling is not None, "a ceiling of reading times comes with the data"
+    outcome = correlate_reading_times(
+        responses.surprisals,
+        experiment.measured,
+        experiment.stimuli,
+        alignment=protocol.reading.times,
+        word_probability=protocol.reading.word_probability,
+    )
+    return _score(outcome, responses, benchmark, protocol, subject=subject, ceiling=experiment.ceiling)
+
+
+def brain_score(
+    responses: Responses,
+    benchmark: Benchmark,
+    experiment: Experiment,
+    protocol: Protocol,
+    *,
+    subject: str,
+    ceiling: Ceiling | None = None,
+    standardise: bool = False,
+    with_controls: bool = True,
+    on_progress: Progress = lambda _: None,
+) -> Score:
+    """As `compare`, for recordings of brains; `standardise` and `with_controls` as `judge_recording` has them.
+
+    Raises DataMalformed where one text stands in two groups or folds cannot be made, NumericalFailure.
+    """
+    refuse_text_in_two_groups(experiment.stimuli.texts, experiment.stimuli.groups)
+    outcome = judge_recording(
+        responses.layers,
+        experiment,
+        protocol.brain_rules(benchmark.name),
+        n_folds=benchmark.n_folds,
+        seed=benchmark.version,
+        standardise=standardise,
+        with_controls=with_controls,
+        on_progress=on_progress,
+    )
+    known = ceiling or ceiling_under(benchmark, experiment, protocol)
+    return _score(outcome, responses, benchmark, protocol, subject=subject, ceiling=known)
+
+
+def ceiling_under(benchmark: Benchmark, experiment: Experiment, protocol: Protocol) -> Ceiling:
+    """The ceiling of a benchmark's data under a protocol, from the data alone."""
+    if experiment.ceiling is not None:
+        return experiment.ceiling
+    return ceiling_of(experiment, protocol.brain_rules(benchmark.name), benchmark.n_folds)
+
+
+def _score(
+    outcome: Outcome, responses: Responses, benchmark: Benchmark, protocol: Protocol, *, subject: str, ceiling: Ceiling
+) -> Score:
     return Score(
         subject=subject,
         benchmark=benchmark.name,
@@ -63,48 +125,7 @@ def compare(
         synthetic=benchmark.synthetic,
         protocol=protocol.name,
         metric=benchmark.metric,
-        raw=outcome.raw,
-        ceiling=experiment.ceiling or Ceiling.none("not computed"),
-        n=outcome.n,
-        parts=outcome.parts,
-        layer=outcome.layer,
-        layers=outcome.layers,
-        interval=outcome.interval,
-        interval_reason=outcome.interval_reason,
-        null=outcome.null,
-        unique_variance=outcome.unique_variance,
-        sensitivity=outcome.sensitivity,
-        draws=outcome.draws,
-        word_probability=outcome.word_probability,
-        measures=outcome.measures,
-        warnings=outcome.warnings,
+        ceiling=ceiling,
         conditions=responses.conditions,
-    )
-
-
-def _outcome(
-    responses: Responses,
-    benchmark: Benchmark,
-    experiment: Experiment,
-    protocol: Protocol,
-    *,
-    on_progress: Progress,
-) -> Outcome:
-    stimuli, measured = experiment.stimuli, experiment.measured
-    if not isinstance(measured, Recording):
-        assert protocol.reading is not None, "benchmarks require protocols that say how reading is measured"
-        return correlate_reading_times(
-            responses.surprisals,
-            measured,
-            stimuli,
-            alignment=protocol.reading.times,
-            word_probability=protocol.reading.word_probability,
-        )
-    refuse_text_in_two_groups(stimuli.texts, stimuli.groups)
-    return predict_recording(
-        responses.layers,
-        experiment,
-        protocol.brain_rules(benchmark.name),
-        n_folds=benchmark.n_folds,
-        on_progress=on_progress,
+        **{field.name: getattr(outcome, field.name) for field in fields(outcome)},
     )

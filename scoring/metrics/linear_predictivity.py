@@ -23,7 +23,7 @@ from ..results import (
 )
 from ..types import FloatArray
 from .outcome import Outcome
-from .part_fits import Layers, PartFits, fit_parts, part_data
+from .part_fits import Layers, PartFits, fit_parts
 from .pooling import by_fold, by_participant, pooled
 
 METRIC = "pearson"
@@ -47,7 +47,13 @@ def predict_recording(
 
     `layers`, in order of depth: features (n_stimuli, n_features) or Gram. Raises NumericalFailure where none varies.
     """
-    parts = fit_parts(layers, part_data(experiment, rules, n_folds), rules, on_progress=on_progress)
+    return summarised(
+        fit_parts(layers, experiment, rules, n_folds=n_folds, on_progress=on_progress), layers, experiment, rules
+    )
+
+
+def summarised(parts: Sequence[PartFits], layers: Layers, experiment: Experiment, rules: BrainRules) -> Outcome:
+    """What the chosen layers of fitted parts reach, without uncertainty."""
     n_features = {name: as_gram(layer).n_features for name, layer in layers.items()}
     scores = tuple(_part_score(part, weight=1 / len(parts)) for part in parts)
     curve = tuple(_layer_score(name, index, len(layers), parts) for index, name in enumerate(layers))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +75,17 @@ def part_data(experiment: Experiment, rules: BrainRules, n_folds: int) -> tuple[
     return tuple(_part_data(experiment, recording, part, rules, n_folds) for part in recording.parts)
 
 
+def rows_gram(layer: FeatureArray | Gram, recording: Recording) -> Gram:
+    """Inner products of the recording's rows: of its stimuli, or of the moments of its timeline."""
+    return as_gram(layer)
+
+
 def fit_parts(
     layers: Layers,
-    parts: Sequence[PartData],
+    experiment: Experiment,
     rules: BrainRules,
     *,
+    n_folds: int,
     standardise: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[PartFits, ...]:
@@ -87,6 +93,8 @@ def fit_parts(
 
     Raises NumericalFailure where no layer varies.
     """
+    parts = part_data(experiment, rules, n_folds)
+    assert isinstance(experiment.measured, Recording), "only a recording of brains has parts"
     n_steps, n_done = sum(len(part.folds) for part in parts) * len(layers), 0
 
     def step() -> None:
@@ -95,48 +103,32 @@ def fit_parts(
         on_progress(n_done / n_steps)
 
     fits: dict[str, dict[str, EncodingFit | None]] = {part.name: {} for part in parts}
+    standings: dict[str, dict[str, FloatArray]] = {part.name: {} for part in parts}
     for name, layer in layers.items():
-        gram = as_gram(layer)
+        gram = rows_gram(layer, experiment.measured)
         for part in parts:
-            is_constant = gram.is_constant(part.rows)
-            fits[part.name][name] = (
-                None if is_constant else fit_layer(layer, gram, part, rules, standardise=standardise, on_fold=step)
-            )
+            fits[part.name][name] = None
+            if not gram.is_constant(part.rows):
+                inputs = _inputs(layer, gram, part, standardise=standardise)
+                fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step)
+                fits[part.name][name] = fit
+                standings[part.name][name] = _standing(fit, inputs, part, rules)
     return tuple(
-        PartFits(data=part, fits=fits[part.name], chosen=_chosen(part, fits[part.name], rules), pooling=rules.pooling)
+        PartFits(
+            data=part, fits=fits[part.name], chosen=_chosen(part, standings[part.name], rules), pooling=rules.pooling
+        )
         for part in parts
     )
 
 
-def fit_layer(
-    layer: FeatureArray | Gram,
-    gram: Gram,
-    part: PartData,
-    rules: BrainRules,
-    *,
-    standardise: bool = False,
-    on_fold: Callable[[], None] = lambda: None,
-) -> EncodingFit:
-    """One layer fitted to one part."""
-    return cross_val_encode(
-        _inputs(layer, gram, part, standardise),
-        part.Y,
-        part.folds,
-        rules.regression,
-        owners=part.owners,
-        is_gram=not standardise,
-        on_fold=on_fold,
-    )
-
-
-def held_out(layers: Layers, fits: PartFits, *, standardise: bool = False) -> HeldOut:
+def held_out(layers: Layers, fits: PartFits, recording: Recording, *, standardise: bool = False) -> HeldOut:
     """What the layer chosen in each fold predicts for its test rows."""
     found: list[FloatArray | None] = [None] * len(fits.data.folds)
     for name in dict.fromkeys(fits.chosen):
         fit, layer = fits.fits[name], layers[name]
         assert fit is not None, "a layer that does not vary is never chosen"
         own = [index for index, chosen in enumerate(fits.chosen) if chosen == name]
-        inputs = _inputs(layer, as_gram(layer), fits.data, standardise)
+        inputs = _inputs(layer, rows_gram(layer, recording), fits.data, standardise=standardise)
         folds = [fits.data.folds[index] for index in own]
         predictions = predict(inputs, fits.data.Y, folds, fit.penalties[own], is_gram=not standardise)
         for index, prediction in zip(own, predictions, strict=True):
@@ -145,8 +137,7 @@ def held_out(layers: Layers, fits: PartFits, *, standardise: bool = False) -> He
 
 
 def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: BrainRules, n_folds: int) -> PartData:
-    groups = tuple(experiment.groups[row] for row in part.rows)
-    passages = tuple(experiment.passages[row] for row in part.rows)
+    groups, passages = (tuple(names[row] for row in part.rows) for names in (experiment.groups, experiment.passages))
     n_purged = recording.timeline.n_purged if recording.timeline is not None else 0
     regions = recording.units.regions
     return PartData(
@@ -162,29 +153,46 @@ def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: 
     )
 
 
-def _inputs(layer: FeatureArray | Gram, gram: Gram, part: PartData, standardise: bool) -> FloatArray:
+def _fit_layer(
+    inputs: FloatArray, part: PartData, rules: BrainRules, *, standardise: bool, on_fold: Callable[[], None]
+) -> EncodingFit:
+    return cross_val_encode(
+        inputs, part.Y, part.folds, rules.regression, owners=part.owners, is_gram=not standardise, on_fold=on_fold
+    )
+
+
+def _inputs(layer: FeatureArray | Gram, gram: Gram, part: PartData, *, standardise: bool) -> FloatArray:
     if not standardise:
         return gram.part(part.rows)
     assert not isinstance(layer, Gram), "features are standardised, not their inner products"
     return layer[part.rows].astype(np.float64)
 
 
-def _chosen(part: PartData, fits: Mapping[str, EncodingFit | None], rules: BrainRules) -> tuple[str, ...]:
-    """For each fold the layer that counts. Raises NumericalFailure where no layer varies."""
-    defined = {name: fit for name, fit in fits.items() if fit is not None}
-    if not defined:
-        raise NumericalFailure(f"no layer has features that vary over the stimuli of part {part.name}")
-    n_folds = len(part.folds)
-    if rules.layer is LayerRule.LAST_BLOCK:
-        blocks = [name for name in defined if "block" in name] or list(defined)
-        return (blocks[-1],) * n_folds
+def _standing(fit: EncodingFit, inputs: FloatArray, part: PartData, rules: BrainRules) -> FloatArray:
+    """How well a layer stands in each fold by what the rule goes by, (n_folds,)."""
     if rules.layer is LayerRule.BEST_ON_TEST:
-        raws = {name: pooled(fit.test_r, part.participants, rules.pooling) for name, fit in defined.items()}
-        return (max(raws, key=raws.__getitem__),) * n_folds
-    medians = {name: np.nanmedian(_inner_r(fit), axis=1) for name, fit in defined.items()}
-    return tuple(max(medians, key=lambda name: medians[name][fold]) for fold in range(n_folds))
+        return np.full(len(part.folds), pooled(fit.test_r, part.participants, rules.pooling))
+    if rules.layer is LayerRule.LAST_BLOCK:
+        return np.zeros(len(part.folds))
+    if fit.inner_r is not None:
+        return np.asarray(np.nanmedian(fit.inner_r, axis=1))
+    return np.array([_on_inner_split(inputs, part, fold, rules) for fold in part.folds])
 
 
-def _inner_r(fit: EncodingFit) -> FloatArray:
-    assert fit.inner_r is not None, "a nested choice of layers needs inner folds"
-    return fit.inner_r
+def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules) -> float:
+    """The score on a split of the fold's training rows of the same kind as the outer one."""
+    groups, passages = ([names[row] for row in fold.train] for names in (part.groups, part.passages))
+    inner = make_folds(rules.split, groups, passages, n_folds=len(part.folds), minimum_test_rows=3)
+    Y = part.Y[fold.train]
+    fit = cross_val_encode(K[np.ix_(fold.train, fold.train)], Y, inner, rules.regression, owners=part.owners)
+    return float(np.nanmedian(fit.test_r, axis=1).mean())
+
+
+def _chosen(part: PartData, standings: Mapping[str, FloatArray], rules: BrainRules) -> tuple[str, ...]:
+    """For each fold the layer that counts; ties the shallower. Raises NumericalFailure where no layer varies."""
+    if not standings:
+        raise NumericalFailure(f"no layer has features that vary over the stimuli of part {part.name}")
+    if rules.layer is LayerRule.LAST_BLOCK:
+        blocks = [name for name in standings if "block" in name] or list(standings)
+        return (blocks[-1],) * len(part.folds)
+    return tuple(max(standings, key=lambda name: standings[name][fold]) for fold in range(len(part.folds)))

@@ -21,9 +21,9 @@ from .rules import Method, Regression, Selection
 N_INNER_BLOCKS = 10
 """Blocks of Selection.INNER_FOLDS."""
 
-Kernel = Callable[[Fold], tuple[FloatArray, FloatArray]]
-"""For a fold the inner products of training rows, (n_train, n_train), and of test with training rows,
-(n_test, n_train), both centred on the mean of the training rows."""
+Kernel = Callable[[Fold], tuple[FloatArray, FloatArray, FloatArray]]
+"""For a fold, all centred on the mean of its training rows: the eigenvalues (rank,) and eigenvectors Q (n_train, rank)
+of the inner products of training rows, and K_x Q (n_test, rank), K_x those of test with training rows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,28 +43,33 @@ class Errors:
 def kernel_of(K: FloatArray) -> Kernel:
     """Blocks of K (n, n), centred on each fold's training rows."""
 
-    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray]:
+    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray, FloatArray]:
         K_train, K_test = K[np.ix_(fold.train, fold.train)], K[np.ix_(fold.test, fold.train)]
         means, grand = K_train.mean(axis=0), K_train.mean()
-        return (
-            K_train - means - means[:, None] + grand,
-            K_test - means - K_test.mean(axis=1, keepdims=True) + grand,
-        )
+        eigenvalues, Q = _decompose(K_train - means - means[:, None] + grand)
+        return eigenvalues, Q, (K_test - means - K_test.mean(axis=1, keepdims=True) + grand) @ Q
 
     return blocks
 
 
-def standardised_kernel(X: FloatArray) -> Kernel:
-    """Inner products of features X (n, n_features) whose columns are z-scored in each fold's training rows.
+def features_kernel(X: FloatArray, *, standardise: bool) -> Kernel:
+    """Blocks of features X (n, n_features), whose columns may be z-scored in each fold's training rows.
 
-    A column that is constant there is left out.
+    A column that is constant there is then left out. Where features are fewer than training rows, their own products
+    are decomposed: XᵀX = V Λ Vᵀ gives Q = X V Λ^−½ and K_x Q = X_test V Λ^½ at a cost that grows with rows only.
     """
 
-    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray]:
-        deviations = X[fold.train].std(axis=0)
-        kept = np.ptp(X[fold.train], axis=0) > 0
-        Z = (X[:, kept] - X[fold.train][:, kept].mean(axis=0)) / deviations[kept]
-        return Z[fold.train] @ Z[fold.train].T, Z[fold.test] @ Z[fold.train].T
+    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray, FloatArray]:
+        train, test = X[fold.train], X[fold.test]
+        if standardise:
+            kept, deviations = np.ptp(train, axis=0) > 0, train.std(axis=0)
+            train, test = train[:, kept] / deviations[kept], test[:, kept] / deviations[kept]
+        train, test = train - train.mean(axis=0), test - train.mean(axis=0)
+        if train.shape[1] >= len(train):
+            eigenvalues, Q = _decompose(train @ train.T)
+            return eigenvalues, Q, test @ (train.T @ Q)
+        eigenvalues, V = _decompose(train.T @ train, n_rows=len(train))
+        return eigenvalues, train @ V / np.sqrt(eigenvalues), test @ V * np.sqrt(eigenvalues)
 
     return blocks
 
@@ -72,13 +77,12 @@ def standardised_kernel(X: FloatArray) -> Kernel:
 def path(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:
     """Predictions of ridge with intercept for the test rows: (n_penalties, n_test, n_units).
 
-    With K_c and K_x the blocks of the kernel and Q Λ Qᵀ = K_c: Ŷ = K_x Q (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ. Penalty 0 is
+    With Q, Λ and K_x Q the blocks of the kernel: Ŷ = K_x Q (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ. Penalty 0 is
     the solution of least squares with the smallest coefficients: directions below n · eps · λ_max are left out.
     """
-    K_train, K_test = kernel(fold)
-    eigenvalues, Q = _decompose(K_train)
+    eigenvalues, Q, projected = kernel(fold)
     intercept = Y[fold.train].mean(axis=0)
-    Z, projected = Q.T @ (Y[fold.train] - intercept), K_test @ Q
+    Z = Q.T @ (Y[fold.train] - intercept)
     return np.stack([(projected / (eigenvalues + penalty)) @ Z + intercept for penalty in penalties])
 
 
@@ -125,8 +129,7 @@ def _leaving_one_out(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: Float
 
     H = 11ᵀ/n + Q Λ (Λ + α)⁻¹ Qᵀ maps training responses to their fit, e = (I − H) y.
     """
-    K_train, _ = kernel(fold)
-    eigenvalues, Q = _decompose(K_train)
+    eigenvalues, Q, _ = kernel(fold)
     Y_centred = Y[fold.train] - Y[fold.train].mean(axis=0)
     Z, n = Q.T @ Y_centred, len(fold.train)
     found = np.empty((len(penalties), Y.shape[1]))
@@ -139,10 +142,10 @@ def _leaving_one_out(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: Float
     return found
 
 
-def _decompose(K: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues and vectors of a centred matrix without those that rounding made of nothing."""
+def _decompose(K: FloatArray, *, n_rows: int | None = None) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues and vectors of a centred matrix of `n_rows` (None: its own) without those that rounding made."""
     eigenvalues, Q = scipy.linalg.eigh(K)
-    kept = eigenvalues > len(K) * np.finfo(np.float64).eps * max(eigenvalues[-1], 0.0)
+    kept = eigenvalues > (n_rows or len(K)) * np.finfo(np.float64).eps * max(eigenvalues[-1], 0.0)
     return eigenvalues[kept], Q[:, kept]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..metrics.correlation import constant_columns, pearson_columns
 from ..types import FloatArray, IndexArray
-from .direct import Kernel, errors, kernel_of, path, penalties_of, standardised_kernel
+from .direct import Kernel, errors, features_kernel, kernel_of, path, penalties_of
 from .folds import Fold
 from .gram import centred
 from .rules import Regression, Scope, Selection
@@ -24,13 +24,16 @@ class EncodingFit:
 
     `test_r` (n_folds, n_units): Pearson r on each fold's test rows. `inner_r` (n_folds, n_units): the mean r over the
     inner folds of its training rows, at the penalty chosen there; None where there are no inner folds. `penalties`
-    (n_folds, n_units): the chosen ones, 0 for least squares. By fold, (n_folds,): `low_edge` and `high_edge` are the
-    shares of units whose penalty stands at that end of the grid, `n_constant_prediction` counts r's set to 0.
+    (n_folds, n_units): the chosen ones, 0 for least squares. `selection_error` (n_folds, n_units): what the choice went
+    by at them, over the variation of the training responses; None where nothing was chosen. By fold, (n_folds,):
+    `low_edge` and `high_edge` are the shares of units whose penalty stands at that end of the grid,
+    `n_constant_prediction` counts r's set to 0.
     """
 
     test_r: FloatArray
     inner_r: FloatArray | None
     penalties: FloatArray
+    selection_error: FloatArray | None
     low_edge: FloatArray
     high_edge: FloatArray
     n_constant_prediction: IndexArray
@@ -44,6 +47,7 @@ def cross_val_encode(
     *,
     owners: IndexArray | None = None,
     is_gram: bool = True,
+    standardise: bool = True,
     device: str = "cpu",
     memory_bytes: int | None = None,
     on_fold: Callable[[], None] = lambda: None,
@@ -51,18 +55,20 @@ def cross_val_encode(
     """Fit Y (n_rows, n_units) on each fold's training rows and judge it on its test rows.
 
     `layer` is K = X Xᵀ (n_rows, n_rows), or with `is_gram` False the features X themselves, whose columns are then
-    z-scored in each training set. `owners` (n_units,) numbers each unit's participant, for Scope.PARTICIPANT.
-    `on_fold` is called once for each outer fold. Ties between penalties take the larger.
+    z-scored in each training set unless `standardise` is False. `owners` (n_units,) numbers each unit's participant,
+    for Scope.PARTICIPANT. `on_fold` is called once for each outer fold. Ties between penalties take the larger.
     """
-    kernel, penalties = _prepared(layer, regression, is_gram=is_gram)
+    kernel, penalties = _prepared(layer, regression, is_gram=is_gram, standardise=standardise)
     n_folds, n_units = len(folds), Y.shape[1]
     chosen = np.zeros((n_folds, n_units), dtype=np.intp)
     test_r, n_constant = np.empty((n_folds, n_units)), np.zeros(n_folds, dtype=np.intp)
-    inner_r = np.full((n_folds, n_units), np.nan)
+    inner_r, error = np.full((2, n_folds, n_units), np.nan)
     for index, fold in enumerate(folds):
         if regression.selection is not Selection.NONE:
             found = errors(kernel, Y, fold, penalties, selection=regression.selection, folds=folds)
             chosen[index] = choose(found.squared, found.variation, regression.scope, owners)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                error[index] = found.squared[chosen[index], np.arange(n_units)] / found.variation
             if found.inner_r is not None:
                 inner_r[index] = found.inner_r[chosen[index], np.arange(n_units)]
         prediction = _predict(kernel, Y, fold, penalties[chosen[index]])
@@ -74,6 +80,7 @@ def cross_val_encode(
         test_r=test_r,
         inner_r=inner_r if regression.selection is Selection.NESTED_FOLDS else None,
         penalties=penalties[chosen],
+        selection_error=None if regression.selection is Selection.NONE else error,
         low_edge=np.mean(chosen == 0, axis=1) * has_edges,
         high_edge=np.mean(chosen == len(penalties) - 1, axis=1) * has_edges,
         n_constant_prediction=n_constant,
@@ -84,7 +91,7 @@ def predict(
     layer: FloatArray, Y: FloatArray, folds: Sequence[Fold], penalties: FloatArray, *, is_gram: bool = True
 ) -> list[FloatArray]:
     """What a fit predicts for each fold's test rows, (n_test, n_units) each, at known penalties (n_folds, n_units)."""
-    kernel = kernel_of(layer) if is_gram else standardised_kernel(layer)
+    kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=True)
     return [_predict(kernel, Y, fold, penalties[index]) for index, fold in enumerate(folds)]
 
 
@@ -111,12 +118,17 @@ def _last_smallest(values: FloatArray) -> IndexArray:
     return np.asarray(len(values) - 1 - np.argmin(values[::-1], axis=0))
 
 
-def _prepared(layer: FloatArray, regression: Regression, *, is_gram: bool) -> tuple[Kernel, FloatArray]:
+def _prepared(
+    layer: FloatArray, regression: Regression, *, is_gram: bool, standardise: bool
+) -> tuple[Kernel, FloatArray]:
     """The kernel of each fold, and the penalties that are tried: one grid for all folds."""
     if is_gram:
         return kernel_of(layer), penalties_of(regression, centred(layer))
-    n_rows, n_varying = len(layer), int((np.ptp(layer, axis=0) > 0).sum())
-    return standardised_kernel(layer), penalties_of(regression, np.eye(n_rows) * n_varying)
+    deviations = layer - layer.mean(axis=0)
+    variances = np.ptp(layer, axis=0) > 0 if standardise else (deviations**2).mean(axis=0)
+    return features_kernel(layer, standardise=standardise), penalties_of(
+        regression, np.eye(len(layer)) * variances.sum()
+    )
 
 
 def _predict(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:

@@ -38,7 +38,8 @@ class SplitKind(StrEnum):
     PASSAGES = "passages"
     """Whole passages in the same way: neighbouring passages may share a topic."""
     SHUFFLED_ROWS = "shuffled-rows"
-    """Rows permuted by `np.random.default_rng(seed)` and cut by `np.array_split`: neighbours stand on both sides."""
+    """Rows in the order of the numbers that `np.random.default_rng(seed).permutation` gives them, cut by
+    `np.array_split`: neighbours stand on both sides."""
     SHUFFLE_SPLIT = "shuffle-split"
     """scikit-learn's ShuffleSplit with a tenth of the rows in each test set; test sets overlap."""
     GROUP_K_FOLD = "group-k-fold"
@@ -55,23 +56,30 @@ class Split:
 
 
 def make_folds(
-    split: Split, groups: Sequence[str], passages: Sequence[str], *, n_folds: int, n_purged: int = 0
+    split: Split,
+    groups: Sequence[str],
+    passages: Sequence[str],
+    *,
+    n_folds: int,
+    n_purged: int = 0,
+    minimum_test_rows: int = MINIMUM_TEST_ROWS,
 ) -> tuple[Fold, ...]:
     """The folds of rows that have these groups and passages, both (n_rows,).
 
     `n_folds` is the benchmark's own number. `n_purged` rows of training next to a test row of another group are left
-    out. Raises DataMalformed where groups are fewer than folds or a fold has fewer than 10 test rows.
+    out. Raises DataMalformed where groups are fewer than folds or a fold has fewer than `minimum_test_rows`.
     """
     n_wanted, n_rows = split.n_folds or n_folds, len(groups)
     if split.kind in (SplitKind.SHUFFLE_SPLIT, SplitKind.GROUP_K_FOLD):
         tests = _of_scikit_learn(split, groups, n_wanted)
     elif split.kind is SplitKind.SHUFFLED_ROWS:
-        tests = np.array_split(np.random.default_rng(split.seed).permutation(n_rows), n_wanted)
+        numbers = np.random.default_rng(split.seed).permutation(n_rows)
+        tests = np.array_split(np.argsort(numbers), n_wanted)
     else:
         tests = _whole(groups if split.kind is SplitKind.GROUPS else passages, n_wanted)
     smallest = min(map(len, tests))
-    if smallest < MINIMUM_TEST_ROWS:
-        raise DataMalformed(f"a fold has {smallest} test rows; at least {MINIMUM_TEST_ROWS} are needed")
+    if smallest < minimum_test_rows:
+        raise DataMalformed(f"a fold has {smallest} test rows; at least {minimum_test_rows} are needed")
     return tuple(_fold(np.sort(test), n_rows, n_purged) for test in tests)
 
 

@@ -53,7 +53,7 @@ class Gram:
         n, hashes = len(features), [hashlib.sha256() for _ in features]
         K, row_sums, row_projections, squared_mean = np.zeros((n, n)), np.zeros(n), np.zeros(n), 0.0
         for start in range(0, features.shape[1], chunk):
-            block = features[:, start : start + chunk].astype(np.float64) + 0.0  # −0 becomes 0
+            block = features[:, start : start + chunk].astype(np.float64, order="C") + 0.0  # −0 becomes 0
             for row_hash, row in zip(hashes, block, strict=True):
                 row_hash.update(row)
             mean = block.mean(axis=0)

@@ -8,8 +8,10 @@ import pytest
 
 from scoring.benchmarks.base import benchmark_named
 from scoring.evaluate import score
-from scoring.metrics.linear_predictivity import predict_recording
-from scoring.protocols import GROUPED
+from scoring.metrics.linear_predictivity import summarised
+from scoring.metrics.part_fits import fit_parts
+from scoring.protocols import GROUPED, SHUFFLED
+from scoring.subjects import baselines
 from scoring.subjects.language_model import LanguageModel
 
 MODELS = ("stories260K", "stories260K-instruct", "stories260K-noinstruct")
@@ -70,15 +72,62 @@ def test_nested_choice_and_layer_curve(model, data_store):
             assert [part.raw for part in points[name].parts] == pytest.approx(expected, abs=0.005)
 
 
-def test_static_word_vectors(data_mirror, data_store):
-    """The fit called on given features: GloVe averages of the same sentences."""
+TABLE = {
+    "oasm": ((0.000, 0.435), (0.000, 0.444)),
+    "glove": ((0.136, 0.235), (0.107, 0.232)),
+    "nuisance": ((0.070, 0.070), (0.131, 0.128)),
+    "random": ((-0.015, -0.019), (0.005, -0.005)),
+    "stories260K": ((0.108, 0.154), (0.132, 0.185)),
+}
+"""By subject and part: with topics held out, and with shuffled rows."""
+
+
+def by_part(layers, experiment, protocol, **options):
+    fits = fit_parts(layers, experiment, protocol.brain, n_folds=8, **options)
+    return [part.raw for part in summarised(fits, layers, experiment, protocol.brain).parts]
+
+
+def features_of(subject, experiment, data_mirror, model_dir):
+    if subject == "oasm":
+        return baselines.oasm(experiment.stimuli, 0.9)
+    if subject == "nuisance":
+        return baselines.nuisance(experiment.stimuli)
+    if subject == "random":
+        return baselines.random(experiment.stimuli, seed=0)
+    if subject == "stories260K":
+        model = LanguageModel.from_folder(model_dir / subject, identifier=subject)
+        return final_norm(model, experiment)
     vectors = data_mirror / "pereira2018_example" / "glove300.npy"
     if not vectors.is_file():
         pytest.skip(f"{vectors.name} is not in the mirror")
+    return np.load(vectors, allow_pickle=False)
+
+
+def final_norm(model, experiment):
+    return model.respond(experiment.stimuli, layers=True, surprisal=False).layers["final_norm"]
+
+
+@pytest.mark.parametrize("subject", TABLE)
+def test_who_comes_first_depends_on_what_is_held_out(subject, data_mirror, data_store, model_dir):
     experiment = benchmark_named("pereira2018-example").experiment(data_store("pereira2018-example"))
-    features = np.load(vectors, allow_pickle=False)
-    outcome = predict_recording({"glove": features}, experiment, GROUPED.brain, n_folds=8)
-    assert [part.raw for part in outcome.parts] == pytest.approx([0.136, 0.107], abs=0.005)
+    layers = {subject: features_of(subject, experiment, data_mirror, model_dir)}
+    found = [by_part(layers, experiment, one, standardise=subject == "nuisance") for one in (GROUPED, SHUFFLED)]
+    assert list(zip(*found, strict=True)) == [pytest.approx(expected, abs=0.005) for expected in TABLE[subject]]
+
+
+def test_untrained_twins_overtake_the_trained_model_only_where_rows_are_shuffled(data_store, model_dir):
+    experiment = benchmark_named("pereira2018-example").experiment(data_store("pereira2018-example"))
+    found = {}
+    for seed in range(5):
+        twin = LanguageModel.untrained(model_dir / "stories260K", identifier=f"seed {seed}", seed=seed)
+        layers = {"final_norm": final_norm(twin, experiment)}
+        found[seed] = [by_part(layers, experiment, one) for one in (GROUPED, SHUFFLED)]
+    topics, shuffled = np.array([*found.values()]).transpose(1, 2, 0)
+    assert (topics[0].min(), topics[0].max()) == pytest.approx((0.009, 0.058), abs=0.005)
+    assert (topics[1].min(), topics[1].max()) == pytest.approx((0.012, 0.071), abs=0.005)
+    assert (shuffled[0].min(), shuffled[0].max()) == pytest.approx((0.171, 0.207), abs=0.005)
+    assert (shuffled[1].min(), shuffled[1].max()) == pytest.approx((0.171, 0.220), abs=0.005)
+    assert shuffled[0].min() > TABLE["stories260K"][0][1]
 
 
 def test_untrained_twins_stay_low_in_every_layer(model_dir, data_store):

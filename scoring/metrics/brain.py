@@ -1,0 +1,91 @@
+"""Everything that is reported of a subject's features against a recording of brains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..bootstrap import draws
+from ..datasets.base import Experiment
+from ..errors import NumericalFailure
+from ..nulls import NullKind, null_test
+from ..protocols import BrainRules, Pooling
+from ..recording import Recording
+from ..regression.rules import Selection
+from ..uncertainty import interval_of
+from .linear_predictivity import summarised
+from .outcome import Outcome
+from .part_fits import HeldOut, Layers, fit_parts, held_out
+from .representations import representational_measures
+from .sensitivity import sensitivity
+from .unique_variance import unique_variance
+
+SHARE_OF_FITS = 0.8
+"""How far progress is when the layers are fitted; the rest is uncertainty and what stands beside the score."""
+
+
+def judge_recording(
+    layers: Layers,
+    experiment: Experiment,
+    rules: BrainRules,
+    *,
+    n_folds: int,
+    seed: int,
+    standardise: bool = False,
+    with_controls: bool = True,
+    on_progress: Callable[[float], None] = lambda _: None,
+) -> Outcome:
+    """What a subject's layers reach, how sure that is, and how it compares with other ways of asking.
+
+    `seed` fixes the bootstrap of a benchmark version: draws of two subjects are paired. `with_controls` adds what is
+    told of a model only: similarity of representations, sensitivity, unique variance. With `standardise` features are
+    z-scored in each training set.
+    """
+    recording = experiment.measured
+    assert isinstance(recording, Recording), "only recordings of brains are judged here"
+    fits = fit_parts(
+        layers,
+        experiment,
+        rules,
+        n_folds=n_folds,
+        standardise=standardise,
+        on_progress=lambda done: on_progress(SHARE_OF_FITS * done),
+    )
+    outcome = summarised(fits, layers, experiment, rules)
+    predicted = [held_out(layers, part, recording, standardise=standardise) for part in fits]
+    found = _with_uncertainty(outcome, predicted, rules, has_runs=recording.timeline is not None, seed=seed)
+    if not with_controls:
+        return found
+    nested = rules.regression.selection is Selection.NESTED_FOLDS
+    return replace(
+        found,
+        measures=found.measures | representational_measures(layers, fits, recording),
+        sensitivity=sensitivity(layers, fits, recording, rules),
+        unique_variance=unique_variance(layers, fits, experiment, rules) if nested else None,
+    )
+
+
+def _with_uncertainty(
+    outcome: Outcome, predicted: Sequence[HeldOut], rules: BrainRules, *, has_runs: bool, seed: int
+) -> Outcome:
+    """The outcome with its draws, interval and null; without them, and why, where a draw leaves no unit to judge."""
+    kind = NullKind.RUNS if has_runs else NullKind.PASSAGES
+    try:
+        drawn = draws(predicted, rules.pooling, seed=seed)
+        null = null_test(predicted, rules.pooling, kind=kind, seed=seed)
+    except NumericalFailure as failure:
+        return replace(outcome, interval_reason=failure.detail)
+    interval, reason = interval_of(predicted, _raw_by_participant(outcome, rules), drawn, seed=seed)
+    return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=tuple(drawn.tolist()))
+
+
+def _raw_by_participant(outcome: Outcome, rules: BrainRules) -> dict[str, float]:
+    """Each participant's mean over the parts that it took; none where the score is not a mean over participants."""
+    raws: dict[str, list[float]] = {}
+    for part in outcome.parts if rules.pooling is not Pooling.POOLED_UNITS else ():
+        for share in part.participants:
+            if share.raw is not None:
+                raws.setdefault(share.name, []).append(share.raw)
+    return {name: float(np.mean(values)) for name, values in raws.items()}

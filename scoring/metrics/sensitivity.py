@@ -1,0 +1,102 @@
+"""The same score with one choice made in another way: what a conclusion should survive. No model is run for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import scipy.linalg
+
+from ..protocols import BrainRules, Pooling
+from ..recording import Recording
+from ..regression.direct import kernel_of
+from ..regression.encode import cross_val_encode
+from ..regression.gram import Gram
+from ..regression.rules import Method, Scope
+from ..results import Variant
+from ..types import FeatureArray, FloatArray
+from .correlation import pearson_columns
+from .part_fits import Layers, PartData, PartFits, rows_gram
+from .pooling import pooled
+
+N_COMPONENTS = 50
+
+Refit = Callable[[FeatureArray | Gram, PartData], FloatArray]
+"""Test r by fold, (n_folds, n_units), of one layer fitted to a part in another way."""
+
+
+def sensitivity(
+    layers: Layers, fits: Sequence[PartFits], recording: Recording, rules: BrainRules
+) -> tuple[Variant, ...]:
+    """Raw scores of the layers that were chosen, with the pooling, the scale of features, their number or the scope of
+    the penalty changed; each choice by itself."""
+    return (
+        _other_pooling(fits),
+        _standardised(layers, fits, recording, rules),
+        Variant(
+            name=f"components-{N_COMPONENTS}",
+            raw=_refitted(layers, fits, lambda layer, part: _components(layer, part, recording)),
+        ),
+        _shared_penalty(layers, fits, recording, rules),
+    )
+
+
+def _other_pooling(fits: Sequence[PartFits]) -> Variant:
+    other = Pooling.PARTICIPANTS if fits[0].pooling is Pooling.POOLED_UNITS else Pooling.POOLED_UNITS
+    raws = [pooled(part.of_chosen("test_r"), part.data.participants, other) for part in fits]
+    return Variant(name=other.value, raw=float(np.mean(raws)))
+
+
+def _standardised(layers: Layers, fits: Sequence[PartFits], recording: Recording, rules: BrainRules) -> Variant:
+    """Features z-scored over the part's rows."""
+    name = "features-standardised"
+    if any(isinstance(layers[chosen], Gram) for part in fits for chosen in part.chosen):
+        return Variant(name=name, raw=None, reason="only inner products of the features are kept")
+
+    def refit(layer: FeatureArray | Gram, part: PartData) -> FloatArray:
+        assert not isinstance(layer, Gram), "checked above"
+        rows = layer.astype(np.float64) if recording.timeline is not None else layer[part.rows].astype(np.float64)
+        deviations = rows.std(axis=0)
+        varying = (layer[:, deviations > 0] / deviations[deviations > 0]).astype(np.float32)
+        return _test_r(varying, part, recording, rules)
+
+    return Variant(name=name, raw=_refitted(layers, fits, refit))
+
+
+def _shared_penalty(layers: Layers, fits: Sequence[PartFits], recording: Recording, rules: BrainRules) -> Variant:
+    """One penalty for each participant."""
+    name = "penalty-shared"
+    if rules.regression.method is not Method.RIDGE or rules.regression.scope is not Scope.UNIT:
+        return Variant(name=name, raw=None, reason="the protocol has no penalty of single units")
+    shared = replace(rules, regression=replace(rules.regression, scope=Scope.PARTICIPANT))
+    return Variant(name=name, raw=_refitted(layers, fits, lambda layer, part: _test_r(layer, part, recording, shared)))
+
+
+def _refitted(layers: Layers, fits: Sequence[PartFits], refit: Refit) -> float:
+    raws = []
+    for part in fits:
+        r_of = {name: refit(layers[name], part.data) for name in dict.fromkeys(part.chosen)}
+        r = np.stack([r_of[name][fold] for fold, name in enumerate(part.chosen)])
+        raws.append(pooled(r, part.data.participants, part.pooling))
+    return float(np.mean(raws))
+
+
+def _test_r(layer: FeatureArray | Gram, part: PartData, recording: Recording, rules: BrainRules) -> FloatArray:
+    K = rows_gram(layer, recording).part(part.rows)
+    return cross_val_encode(K, part.Y, part.folds, rules.regression, owners=part.owners).test_r
+
+
+def _components(layer: FeatureArray | Gram, part: PartData, recording: Recording) -> FloatArray:
+    """Least squares on the first 50 principal components of each fold's training rows."""
+    kernel, found = kernel_of(rows_gram(layer, recording).part(part.rows)), []
+    for fold in part.folds:
+        K_train, K_test = kernel(fold)
+        n_kept = min(N_COMPONENTS, len(K_train) // 2)
+        values, Q = scipy.linalg.eigh(K_train, subset_by_index=[len(K_train) - n_kept, len(K_train) - 1])
+        kept = values > len(K_train) * np.finfo(np.float64).eps * values[-1]
+        mean = part.Y[fold.train].mean(axis=0)
+        coefficients = (Q[:, kept].T @ (part.Y[fold.train] - mean)) / values[kept, None]
+        prediction = (K_test @ Q[:, kept]) @ coefficients + mean
+        found.append(pearson_columns(part.Y[fold.test], prediction, part.Y[fold.train]))
+    return np.stack(found)

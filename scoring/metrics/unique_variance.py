@@ -1,0 +1,104 @@
+"""How much of the responses' variance a model explains beyond words, lengths and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..datasets.base import Experiment
+from ..protocols import BrainRules
+from ..recording import Recording
+from ..regression.encode import EncodingFit, cross_val_encode, predict
+from ..regression.gram import Gram, centred
+from ..regression.rules import NESTED_RIDGE, Scope
+from ..results import UniqueVariance
+from ..subjects.baselines import nuisance
+from ..types import FloatArray, IndexArray
+from .part_fits import Layers, PartData, PartFits, rows_gram
+from .pooling import by_participant
+
+MODEL_WEIGHTS = (0.0, 0.1, 0.5, 0.9, 1.0)
+"""Shares of the model's inner products in the joint ones; 0 is nuisance alone."""
+
+SHARED = replace(NESTED_RIDGE, scope=Scope.PARTICIPANT)
+
+
+def unique_variance(
+    layers: Layers, fits: Sequence[PartFits], experiment: Experiment, rules: BrainRules
+) -> UniqueVariance:
+    """R² of nuisance N, of nuisance and model N ∪ M, and their difference, on held-out rows; never clipped.
+
+    K = w K_M / tr K_M + (1 − w) K_N / tr K_N with w of MODEL_WEIGHTS and one penalty for each participant, both chosen
+    within the training rows; the model's layer is the one chosen in each fold. R²_u = 1 − ΣΣ(y − ŷ)² / ΣΣ(y − ȳ_train)²
+    over all test rows; then pooled over units, participants and parts as the score is.
+    """
+    measured = experiment.measured
+    assert isinstance(measured, Recording), "only recordings of brains have units"
+    alone, joint, unique = zip(*(_of_part(layers, part, experiment, measured, rules) for part in fits), strict=True)
+    return UniqueVariance(nuisance=float(np.mean(alone)), joint=float(np.mean(joint)), unique=float(np.mean(unique)))
+
+
+def _of_part(
+    layers: Layers, fits: PartFits, experiment: Experiment, measured: Recording, rules: BrainRules
+) -> tuple[float, float, float]:
+    data = fits.data
+    K_nuisance = _scaled(_nuisance(experiment, measured, data))
+    residual_alone, residual_joint = np.zeros(data.Y.shape[1]), np.zeros(data.Y.shape[1])
+    variation = np.zeros(data.Y.shape[1])
+    for name in dict.fromkeys(fits.chosen):
+        K_model = _scaled(rows_gram(layers[name], measured).part(data.rows))
+        kernels = [weight * K_model + (1 - weight) * K_nuisance for weight in MODEL_WEIGHTS]
+        encoded = [cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners) for K in kernels]
+        for index, fold in enumerate(data.folds):
+            if fits.chosen[index] != name:
+                continue
+            Y_test, mean = data.Y[fold.test], data.Y[fold.train].mean(axis=0)
+            best = _best_weights(encoded, index, data)
+            residual_alone += ((Y_test - _predicted(kernels, encoded, index, data, np.zeros_like(best))) ** 2).sum(
+                axis=0
+            )
+            residual_joint += ((Y_test - _predicted(kernels, encoded, index, data, best)) ** 2).sum(axis=0)
+            variation += ((Y_test - mean) ** 2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        alone, joint = (np.where(variation > 0, 1 - r / variation, np.nan) for r in (residual_alone, residual_joint))
+    return tuple(_pooled(values, data, rules) for values in (alone, joint, joint - alone))  # type: ignore[return-value]
+
+
+def _nuisance(experiment: Experiment, measured: Recording, data: PartData) -> FloatArray:
+    """Inner products of the nuisance features, z-scored over the part's rows."""
+    features = nuisance(experiment.stimuli, measured.timeline).astype(np.float64)
+    deviations = features.std(axis=0)
+    varying = features[:, deviations > 0] / deviations[deviations > 0]
+    return rows_gram(Gram.of(varying.astype(np.float32)), measured).part(data.rows)
+
+
+def _scaled(K: FloatArray) -> FloatArray:
+    trace = np.trace(centred(K))
+    return np.asarray(K / trace) if trace > 0 else K
+
+
+def _best_weights(encoded: Sequence[EncodingFit], fold: int, data: PartData) -> IndexArray:
+    """For each unit the index of its participant's weight: the smallest mean relative error of the selection."""
+    best = np.zeros(data.Y.shape[1], dtype=np.intp)
+    for owner in np.unique(data.owners):
+        own = data.owners == owner
+        errors = [np.nanmean(fit.selection_error[fold, own]) for fit in encoded if fit.selection_error is not None]
+        best[own] = int(np.argmin(errors))
+    return best
+
+
+def _predicted(
+    kernels: Sequence[FloatArray], encoded: Sequence[EncodingFit], fold: int, data: PartData, weights: IndexArray
+) -> FloatArray:
+    prediction = np.empty((len(data.folds[fold].test), data.Y.shape[1]))
+    for weight in np.unique(weights):
+        own = weights == weight
+        penalties = encoded[weight].penalties[fold : fold + 1, own]
+        prediction[:, own] = predict(kernels[weight], data.Y[:, own], [data.folds[fold]], penalties)[0]
+    return prediction
+
+
+def _pooled(values: FloatArray, data: PartData, rules: BrainRules) -> float:
+    return float(np.mean([*by_participant(values[None], data.participants, rules.pooling).values()]))
