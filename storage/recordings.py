@@ -89,7 +89,7 @@ def _take_in(folder: Path, on_progress: Callable[[float, str], None]) -> None:
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            command, env=without_secrets(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, env=without_secrets(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as child,
     ):
         assert child.stdout is not None, "the pipe was asked for"

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from scoring.benchmarks.base import benchmark_named
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.download import DataStore
 from scoring.datasets.own import arrangement, intake
@@ -19,6 +20,7 @@ from scoring.datasets.own.order import STAGED_FOLDER, Order
 from scoring.datasets.own.store import find, own_name, own_names, versions
 from scoring.errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, RecordingRefused
 from scoring.evaluate import compare
+from scoring.metrics.linear_predictivity import predict_recording
 from scoring.protocols import PROTOCOLS, protocol_named
 from scoring.responses import Responses
 from tests import own_data
@@ -459,3 +461,34 @@ def test_a_copy_scores_near_one_and_noise_near_zero(own_dir, tmp_path, protocol)
     assert found["copy"].raw > 0.99
     assert abs(found["noise"].raw) < 0.3
     assert (found["copy"].benchmark, found["copy"].benchmark_version) == ("own/tales", 1)
+
+
+def test_a_real_participant_brought_as_ones_own_scores_as_the_published_one(data_store, take_in, tmp_path):
+    store = data_store("pereira2018-example")
+    published = benchmark_named("pereira2018-example")
+    known = published.experiment(store)
+    parts = {int(row): part.name for part in known.measured.parts for row in part.rows}
+    folder = tmp_path / "pereira"
+    folder.mkdir()
+    rows = zip(known.stimuli.ids, known.stimuli.texts, known.passages, known.groups, strict=True)
+    own_data.write_table(
+        folder / "stimuli.csv",
+        [
+            {"stimulus_id": stimulus, "text": text, "passage": passage, "group": group, "part": parts[row]}
+            for row, (stimulus, text, passage, group) in enumerate(rows)
+        ],
+    )
+    own_data.write_table(
+        folder / "units.csv", [{"unit_id": unit, "participant": "example"} for unit in known.measured.units.ids]
+    )
+    np.save(folder / "responses.npy", known.measured.values)
+    manifest, brought = take_in(folder, n_folds=published.n_folds)
+    assert np.array_equal(brought.measured.values, known.measured.values)
+    features = np.random.default_rng(0).standard_normal((len(known.stimuli), 30)).astype(np.float32)
+    features[:, 0] = [len(text) for text in known.stimuli.texts]
+    rules = protocol_named("grouped").brain
+    raws = [
+        predict_recording({"block.0": features}, experiment, rules, n_folds=manifest.n_folds).raw
+        for experiment in (known, brought)
+    ]
+    assert raws[0] == pytest.approx(raws[1], abs=1e-12)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from typing import Any
 from ... import SCORING_VERSION
 from ...ceilings import ceiling_of
 from ...errors import CodedError, NumericalFailure, RecordingRefused
+from ...parent import when_parent_ends
 from ...protocols import protocol_named
 from ...recording import Recording
 from ...results import Ceiling
@@ -171,7 +173,11 @@ def _say(fraction: float, detail: str) -> None:
 
 
 def main(folder: Path) -> int:
-    """Carry out the order in a folder; 0 where the version is there, 1 where a refusal is."""
+    """Carry out the order in a folder; 0 where the version is there, 1 where a refusal is.
+
+    Ends at once with the process that waits for it.
+    """
+    when_parent_ends(lambda: os._exit(1))
     order = Order.read(folder)
     if order.max_bytes is not None:
         _bound(order.max_bytes)
