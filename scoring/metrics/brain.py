@@ -61,7 +61,7 @@ def judge_recording(
     nested = rules.regression.selection is Selection.NESTED_FOLDS
     return replace(
         found,
-        measures=found.measures | representational_measures(layers, fits, recording),
+        measures=found.measures | representational_measures(layers, [part.data for part in fits], recording.timeline),
         sensitivity=sensitivity(layers, fits, recording, rules),
         unique_variance=unique_variance(layers, fits, experiment, rules) if nested else None,
     )

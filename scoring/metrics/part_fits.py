@@ -10,7 +10,7 @@ import numpy as np
 from ..datasets.base import Experiment
 from ..errors import NumericalFailure
 from ..protocols import BrainRules, LayerRule, Pooling
-from ..recording import Part, Recording
+from ..recording import Part, Recording, Timeline
 from ..regression.encode import EncodingFit, cross_val_encode, predict
 from ..regression.folds import Fold, make_folds
 from ..regression.gram import Gram, as_gram
@@ -75,7 +75,7 @@ def part_data(experiment: Experiment, rules: BrainRules, n_folds: int) -> tuple[
     return tuple(_part_data(experiment, recording, part, rules, n_folds) for part in recording.parts)
 
 
-def rows_gram(layer: FeatureArray | Gram, recording: Recording) -> Gram:
+def rows_gram(layer: FeatureArray | Gram, timeline: Timeline | None) -> Gram:
     """Inner products of the recording's rows: of its stimuli, or of the moments of its timeline."""
     return as_gram(layer)
 
@@ -105,7 +105,7 @@ def fit_parts(
     fits: dict[str, dict[str, EncodingFit | None]] = {part.name: {} for part in parts}
     standings: dict[str, dict[str, FloatArray]] = {part.name: {} for part in parts}
     for name, layer in layers.items():
-        gram = rows_gram(layer, experiment.measured)
+        gram = rows_gram(layer, experiment.measured.timeline)
         for part in parts:
             fits[part.name][name] = None
             if not gram.is_constant(part.rows):
@@ -128,7 +128,7 @@ def held_out(layers: Layers, fits: PartFits, recording: Recording, *, standardis
         fit, layer = fits.fits[name], layers[name]
         assert fit is not None, "a layer that does not vary is never chosen"
         own = [index for index, chosen in enumerate(fits.chosen) if chosen == name]
-        inputs = _inputs(layer, rows_gram(layer, recording), fits.data, standardise=standardise)
+        inputs = _inputs(layer, rows_gram(layer, recording.timeline), fits.data, standardise=standardise)
         folds = [fits.data.folds[index] for index in own]
         predictions = predict(inputs, fits.data.Y, folds, fit.penalties[own], is_gram=not standardise)
         for index, prediction in zip(own, predictions, strict=True):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..recording import Timeline
 from ..regression.folds import Fold
-from ..regression.gram import Gram, as_gram
+from ..regression.gram import Gram
 from ..types import FloatArray, IndexArray
 from .cka import aligned, aligned_debiased
-from .part_fits import Layers, PartData
+from .part_fits import Layers, PartData, rows_gram
 from .rsa import Pairs, pairs_of, ranked, row_correlations
 
 MAX_PAIRS = 100_000
@@ -47,7 +48,9 @@ VIEWS: Mapping[str, View] = {
 }
 
 
-def representational_measures(layers: Layers, parts: Sequence[PartData]) -> dict[str, float]:
+def representational_measures(
+    layers: Layers, parts: Sequence[PartData], timeline: Timeline | None = None
+) -> dict[str, float]:
     """`cka`, `cka_debiased`, `rsa` and `rsa_between_passages` of a subject's layers with a recording.
 
     In each part and fold the layer with the highest value on the training rows counts (ties the shallower), by its
@@ -60,7 +63,7 @@ def representational_measures(layers: Layers, parts: Sequence[PartData]) -> dict
     responses = [_of_participants(part, own) for part, own in zip(parts, places, strict=True)]
     by_layer: list[list[FloatArray]] = []
     for layer in layers.values():
-        gram = as_gram(layer)
+        gram = rows_gram(layer, timeline)
         correlations = gram.row_correlations()
         by_layer.append(
             [

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-import scipy.linalg
 
 from ..protocols import BrainRules, Pooling
 from ..recording import Recording
@@ -83,20 +82,18 @@ def _refitted(layers: Layers, fits: Sequence[PartFits], refit: Refit) -> float:
 
 
 def _test_r(layer: FeatureArray | Gram, part: PartData, recording: Recording, rules: BrainRules) -> FloatArray:
-    K = rows_gram(layer, recording).part(part.rows)
+    K = rows_gram(layer, recording.timeline).part(part.rows)
     return cross_val_encode(K, part.Y, part.folds, rules.regression, owners=part.owners).test_r
 
 
 def _components(layer: FeatureArray | Gram, part: PartData, recording: Recording) -> FloatArray:
     """Least squares on the first 50 principal components of each fold's training rows."""
-    kernel, found = kernel_of(rows_gram(layer, recording).part(part.rows)), []
+    kernel, found = kernel_of(rows_gram(layer, recording.timeline).part(part.rows)), []
     for fold in part.folds:
-        K_train, K_test = kernel(fold)
-        n_kept = min(N_COMPONENTS, len(K_train) // 2)
-        values, Q = scipy.linalg.eigh(K_train, subset_by_index=[len(K_train) - n_kept, len(K_train) - 1])
-        kept = values > len(K_train) * np.finfo(np.float64).eps * values[-1]
+        eigenvalues, Q, projected = kernel(fold)
+        kept = slice(-min(N_COMPONENTS, len(fold.train) // 2), None)
         mean = part.Y[fold.train].mean(axis=0)
-        coefficients = (Q[:, kept].T @ (part.Y[fold.train] - mean)) / values[kept, None]
-        prediction = (K_test @ Q[:, kept]) @ coefficients + mean
+        coefficients = (Q[:, kept].T @ (part.Y[fold.train] - mean)) / eigenvalues[kept, None]
+        prediction = projected[:, kept] @ coefficients + mean
         found.append(pearson_columns(part.Y[fold.test], prediction, part.Y[fold.train]))
     return np.stack(found)

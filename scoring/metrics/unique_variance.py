@@ -48,7 +48,7 @@ def _of_part(
     residual_alone, residual_joint = np.zeros(data.Y.shape[1]), np.zeros(data.Y.shape[1])
     variation = np.zeros(data.Y.shape[1])
     for name in dict.fromkeys(fits.chosen):
-        K_model = _scaled(rows_gram(layers[name], measured).part(data.rows))
+        K_model = _scaled(rows_gram(layers[name], measured.timeline).part(data.rows))
         kernels = [weight * K_model + (1 - weight) * K_nuisance for weight in MODEL_WEIGHTS]
         encoded = [cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners) for K in kernels]
         for index, fold in enumerate(data.folds):
@@ -71,7 +71,7 @@ def _nuisance(experiment: Experiment, measured: Recording, data: PartData) -> Fl
     features = nuisance(experiment.stimuli, measured.timeline).astype(np.float64)
     deviations = features.std(axis=0)
     varying = features[:, deviations > 0] / deviations[deviations > 0]
-    return rows_gram(Gram.of(varying.astype(np.float32)), measured).part(data.rows)
+    return rows_gram(Gram.of(varying.astype(np.float32)), measured.timeline).part(data.rows)
 
 
 def _scaled(K: FloatArray) -> FloatArray:
