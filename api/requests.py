@@ -160,7 +160,7 @@ class RecordingQuery(BaseModel):
     private: bool | None = Field(default=None, description="Show it only to who names it. Default false.")
     n_folds: int | None = Field(
         default=None,
-        ge=2,
+        ge=3,
         le=1000,
         description="Folds of `grouped`; as many as the data allow, at most 10, when absent.",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -30,7 +31,7 @@ def add_dataset(
     licence: str = typer.Option(None, "--licence", help="What may be done with the data."),
     citation: str = typer.Option(None, "--citation", help="What to cite."),
     private: bool = typer.Option(None, "--private", help="Show it only to who names it."),
-    n_folds: int = typer.Option(None, "--folds", min=2, max=1000, help="Folds of the protocol `grouped`."),
+    n_folds: int = typer.Option(None, "--folds", min=3, max=1000, help="Folds of the protocol `grouped`."),
     as_json: bool = JSON,
     data_dir: Path = DATA_DIR,
 ) -> None:
@@ -52,6 +53,9 @@ def add_dataset(
             )
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        show_problem(f"error: {error.filename} cannot be written: {error.strerror}", code="file_unusable", hint=None)
         raise typer.Exit(2) from None
     if as_json:
         said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
@@ -95,8 +99,20 @@ def _progress_view() -> Iterator[Callable[[float, str], None]]:
     """A function that shows how far it is: a bar on a terminal, else a line for every stage."""
     console = messages_console()
     if not console.is_terminal:
-        yield lambda _fraction, detail: console.print(detail, markup=False)
+        yield _stage_lines(console)
         return
     with Progress(TextColumn("{task.description}"), BarColumn(), console=console) as bars:
         task = bars.add_task("", total=1.0)
         yield lambda fraction, detail: bars.update(task, completed=fraction, description=detail)
+
+
+def _stage_lines(console: Console) -> Callable[[float, str], None]:
+    last = ""
+
+    def show(_fraction: float, detail: str) -> None:
+        nonlocal last
+        if detail != last:
+            last = detail
+            console.print(detail, markup=False)
+
+    return show

@@ -143,7 +143,7 @@ def test_everything_wrong_is_in_the_problem_and_nothing_is_kept(
         ({"id": "own/../tales"}, "recording_refused", "id"),
         ({"id": "own/.incoming-x"}, "recording_refused", "id"),
         ({"id": "own/" + "x" * 61}, "request_invalid", "id"),
-        ({"n_folds": 1}, "request_invalid", "n_folds"),
+        ({"n_folds": 2}, "request_invalid", "n_folds"),
         ({"title": "a\x00"}, "request_invalid", "title"),
         ({"colour": "red"}, "request_invalid", "colour"),
         ({"n_folds": 7}, "recording_refused", None),

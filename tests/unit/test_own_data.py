@@ -243,6 +243,13 @@ EVERY = slice(None)
         (cells_are("stimuli.csv", EVERY, position="first"), "position_malformed", "rows 1-96"),
         (cells_are("stimuli.csv", EVERY, position="1"), "position_repeated", "'1 in tale 0, page 0'"),
         (cells_are("units.csv", EVERY, x="1", y="left"), "coordinates_incomplete", "x and y"),
+        (
+            lambda folder: own_data.change_table(
+                folder / "stimuli.csv", lambda table: [row.update(part=row["stimulus_id"]) for row in table]
+            ),
+            "parts_too_many",
+            "64",
+        ),
         (file_is("dataset.toml", b"title = 7"), "declaration_malformed", "a str"),
         (file_is("dataset.toml", b"title"), "declaration_malformed", "not TOML"),
     ],
@@ -265,7 +272,7 @@ def test_a_fold_with_two_rows_is_refused_where_folds_are_asked_for(folder, refus
 def test_groups_too_few_for_any_folds_are_refused(folder, refusal):
     own_data.change_table(folder / "stimuli.csv", lambda rows: [row.update(group="one") for row in rows])
     (told,) = [line for line in refusal(folder) if "folds_impossible" in line]
-    assert "1 groups cannot make 2 folds" in told
+    assert "1 groups cannot make 3 folds" in told
     assert "no number of folds" in told
 
 
@@ -314,6 +321,15 @@ def test_an_assembly_takes_groups_from_stories_and_drops_one_time_bin(tmp_path, 
     _, experiment = take_in(tmp_path / "b.nc")
     assert np.array_equal(experiment.measured.values, values)
     assert [passage.name for passage in experiment.stimuli.passages] == [f"tale {number}" for number in range(6)]
+
+
+def test_an_assembly_with_bytes_that_are_no_text_is_refused(tmp_path, refusal):
+    import h5py
+
+    path = own_data.write_assembly(tmp_path / "a.nc")
+    with h5py.File(path, "r+") as file:
+        file["stimulus"][3] = b"\xff\xfe"
+    assert codes(refusal(path))[0] == "error not_utf8"
 
 
 def test_bytes_that_are_no_netcdf_are_refused(tmp_path, refusal):
@@ -367,10 +383,10 @@ def test_an_archive_of_the_folder_itself_is_taken(tmp_path, folder, take_in):
 
 
 def test_what_is_declared_outdoes_the_file(folder, take_in):
-    (folder / "dataset.toml").write_text('title = "Tales"\nlicence = "CC0"\nprivate = true\nn_folds = 3\n')
-    manifest, _ = take_in(folder, licence="CC BY", n_folds=2)
+    (folder / "dataset.toml").write_text('title = "Tales"\nlicence = "CC0"\nprivate = true\nn_folds = 4\n')
+    manifest, _ = take_in(folder, licence="CC BY", n_folds=3)
     said = manifest.title, manifest.licence, manifest.citation, manifest.private, manifest.n_folds
-    assert said == ("Tales", "CC BY", "not stated", True, 2)
+    assert said == ("Tales", "CC BY", "not stated", True, 3)
     assert Manifest.read(next(path.parent for path in folder.parent.rglob("manifest.json"))) == manifest
 
 

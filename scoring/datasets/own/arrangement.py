@@ -10,6 +10,7 @@ from ...errors import DataMalformed
 from ...protocols import PROTOCOLS, Protocol, protocol_named
 from ...regression.folds import Fold, make_folds
 from ...types import IndexArray
+from .declaration import SMALLEST_N_FOLDS
 from .material import WHOLE, Table, n_rows
 
 MOST_FOLDS = 10
@@ -72,8 +73,8 @@ def folds_of_parts(
 
 
 def most_folds(stimuli: Table) -> int | None:
-    """The greatest number of grouped folds, at most 10, that every part allows; None where not even two are."""
-    for n_folds in range(MOST_FOLDS, 1, -1):
+    """The greatest number of grouped folds, at most 10, that every part allows; None where not even three are."""
+    for n_folds in range(MOST_FOLDS, SMALLEST_N_FOLDS - 1, -1):
         try:
             folds_of_parts(stimuli, n_folds)
         except DataMalformed:

@@ -13,7 +13,7 @@ from .material import Material, Responses
 from .responses_file import as_responses
 
 if TYPE_CHECKING:
-    from xarray import DataArray
+    from xarray import DataArray, Dataset
 
 PRESENTATION = {
     "stimulus_id": ("stimulus_id",),
@@ -36,20 +36,30 @@ def read_assembly(path: Path, findings: Findings, *, max_bytes: int) -> Material
     import xarray
 
     try:
-        dataset = xarray.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False)
+        with xarray.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as dataset:
+            array = _array(dataset, path, findings, max_bytes)
+            return nothing if array is None else _material(array.load(), path, findings)
+    except MemoryError:
+        raise
+    except UnicodeDecodeError:
+        findings.error("not_utf8", f"{path.name} holds text that is not UTF-8")
+        return nothing
     except Exception as error:  # the library raises whatever its own libraries raise on bytes that are no netCDF
         findings.error("file_damaged", f"{path.name} cannot be read as netCDF 4: {type(error).__name__}")
         return nothing
-    with dataset:
-        arrays = [array for array in dataset.data_vars.values() if array.ndim >= 2]
-        if len(arrays) != 1:
-            names = ", ".join(shown(str(array.name)) for array in arrays) or "none"
-            findings.error("not_an_assembly", f"{path.name} has to hold one array of two dimensions; it holds {names}")
-            return nothing
-        if sum(variable.nbytes for variable in dataset.variables.values()) > max_bytes:
-            findings.error("file_too_large", f"{path.name} unpacks to more than {max_bytes:,} bytes")
-            return nothing
-        return _material(arrays[0], path, findings)
+
+
+def _array(dataset: Dataset, path: Path, findings: Findings, max_bytes: int) -> DataArray | None:
+    """The one array of a file; None, with an error, where there is not one or it would be too large."""
+    arrays = [array for array in dataset.data_vars.values() if array.ndim >= 2]
+    if len(arrays) != 1:
+        names = ", ".join(shown(str(array.name)) for array in arrays) or "none"
+        findings.error("not_an_assembly", f"{path.name} has to hold one array of two dimensions; it holds {names}")
+        return None
+    if sum(variable.nbytes for variable in dataset.variables.values()) > max_bytes:
+        findings.error("file_too_large", f"{path.name} unpacks to more than {max_bytes:,} bytes")
+        return None
+    return arrays[0]
 
 
 def _material(array: DataArray, path: Path, findings: Findings) -> Material:
@@ -93,11 +103,14 @@ def _found(array: DataArray, names: tuple[str, ...]) -> str | None:
 
 
 def _texts(values: np.ndarray[Any, Any]) -> tuple[str, ...]:
-    """Cells as text; bytes are taken as UTF-8, and whole numbers lose the point that a missing value gave them."""
+    """Cells as text: bytes as UTF-8, whole numbers without the point that a missing value gave them.
+
+    What is not UTF-8 stays recognisable, for the linter to find.
+    """
     return tuple(_text(value) for value in values.tolist())
 
 
 def _text(value: object) -> str:
     if isinstance(value, bytes):
-        return value.decode("utf8", errors="replace")
+        return value.decode("utf8", errors="surrogateescape")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -13,6 +13,9 @@ from .findings import Findings, listed
 from .tables import read_text
 
 FILE = "dataset.toml"
+SMALLEST_N_FOLDS, LARGEST_N_FOLDS = 3, 1000
+"""Of `grouped`: penalties are chosen by leaving out each other fold, of which there have to be two."""
+
 NOT_STATED = "not stated"
 MAX_CHARACTERS = 2000
 """Of each text."""
@@ -73,8 +76,11 @@ def check_declaration(declaration: Declaration, findings: Findings) -> None:
         if text is not None and (len(text) > MAX_CHARACTERS or not text.isprintable()):
             detail = f"the {name} has to be at most {MAX_CHARACTERS} printable characters on one line"
             findings.error("declaration_malformed", detail)
-    if declaration.n_folds is not None and not 2 <= declaration.n_folds <= 1000:
-        findings.error("declaration_malformed", f"n_folds is {declaration.n_folds}; it has to be from 2 to 1000")
+    if declaration.n_folds is not None and not SMALLEST_N_FOLDS <= declaration.n_folds <= LARGEST_N_FOLDS:
+        findings.error(
+            "declaration_malformed",
+            f"n_folds is {declaration.n_folds}; it has to be from {SMALLEST_N_FOLDS} to {LARGEST_N_FOLDS}",
+        )
     missing = [name for name in ("licence", "citation") if not getattr(declaration, name)]
     if missing:
         findings.warn("not_stated", f"no {' and no '.join(missing)} was given; scores are shown with both")

@@ -65,14 +65,14 @@ def take_in(order: Order, folder: Path, report: Report = lambda _fraction, _deta
     staged.mkdir()
     n_folds, protocols = _write(material, staged, said)
     experiment = read_experiment(staged)
-    report(0.3, "computing the ceiling")
+    ceiling = _ceiling(experiment, order.name, n_folds, report)
     manifest = Manifest(
         **_declared(order.name, said),
         **_counted(experiment, staged),
         n_folds=n_folds,
         protocols=protocols,
         warnings=tuple(Note(code=finding.code, detail=finding.detail) for finding in findings.warnings),
-        ceilings={GROUPED: _ceiling(experiment, order.name, n_folds)},
+        ceilings={GROUPED: ceiling},
         scoring_version=SCORING_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -118,9 +118,14 @@ def _is_netcdf(path: Path) -> bool:
         return stream.read(4) == b"\x89HDF"
 
 
-def _ceiling(experiment: Experiment, name: str, n_folds: int) -> Ceiling:
+def _ceiling(experiment: Experiment, name: str, n_folds: int, report: Report) -> Ceiling:
+    def show(fraction: float) -> None:
+        report(0.3 + 0.7 * fraction, "computing the ceiling")
+
+    show(0.0)
+    rules = protocol_named(GROUPED).brain_rules(f"{PREFIX}{name}")
     try:
-        return ceiling_of(experiment, protocol_named(GROUPED).brain_rules(f"{PREFIX}{name}"), n_folds)
+        return ceiling_of(experiment, rules, n_folds, on_progress=show)
     except NumericalFailure as error:
         return Ceiling.none(error.detail)
 
@@ -185,6 +190,9 @@ def main(folder: Path) -> int:
         take_in(order, folder, _say)
     except CodedError as error:
         refusal = {"detail": error.detail, "hint": error.hint, "param": error.param}
+    except OSError as error:
+        detail = f"{Path(str(error.filename)).name}: {error.strerror}"
+        refusal = {"detail": f"a file cannot be read or written: {detail}", "hint": None, "param": None}
     except MemoryError:
         refusal = {"detail": "the data set takes more memory than an upload may", "hint": None, "param": None}
     else:

@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
 from ...errors import shown
-from .arrangement import GROUPED, MOST_FOLDS, folds_of_parts, most_folds, refusals
+from .arrangement import GROUPED, MOST_FOLDS, folds_of_parts, most_folds, parts_of, refusals
+from .declaration import SMALLEST_N_FOLDS
 from .findings import Findings, listed, rows_listed
 from .material import Material, Table, n_rows
 from .response_checks import check_responses
+
+MAX_PARTS = 64
+"""Sub-experiments of one recording."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the start of a formula."""
@@ -29,7 +33,9 @@ def lint(material: Material, participants: Sequence[str] | None, n_folds: int | 
             n_folds = check_folds(stimuli, n_folds, findings)
     if units is not None:
         check_units(units, participants, findings)
-    if stimuli is not None and units is not None and material.responses is not None:
+    if stimuli is not None and len(set(parts_of(stimuli))) > MAX_PARTS:
+        findings.error("parts_too_many", f"stimuli: more than {MAX_PARTS} parts; each is fitted by itself")
+    elif stimuli is not None and units is not None and material.responses is not None:
         check_responses(material.responses, stimuli, units, findings, n_folds=n_folds if is_sound else None)
 
 
@@ -37,6 +43,7 @@ def check_stimuli(stimuli: Table, findings: Findings) -> None:
     """Cells that are blank or cannot be shown, ids that are not unique, positions that are none."""
     _check_cells(stimuli, "stimuli", findings, names=("stimulus_id", "passage", "group", "part"))
     _refuse(stimuli["text"], lambda text: not text.strip(), "cell_blank", "stimuli: no text in", findings)
+    _refuse(stimuli["text"], _is_no_text, "not_text", "stimuli: bytes that are no text in", findings)
     _check_unique(stimuli["stimulus_id"], "stimulus_id", findings)
     if "position" in stimuli:
         _refuse(stimuli["position"], _is_no_number, "position_malformed", "stimuli: no number as position in", findings)
@@ -79,10 +86,12 @@ def check_folds(stimuli: Table, n_folds: int | None, findings: Findings) -> int 
     None, with an error, where they cannot be under `grouped`.
     """
     most = most_folds(stimuli)
-    wanted = n_folds or most or 2
+    wanted = n_folds or most or SMALLEST_N_FOLDS
     found = refusals(stimuli, wanted)
     if found[GROUPED] is not None:
-        hint = f"{most} folds would do" if most else f"no number of folds from 2 to {MOST_FOLDS} would do"
+        hint = (
+            f"{most} folds would do" if most else f"no number of folds from {SMALLEST_N_FOLDS} to {MOST_FOLDS} would do"
+        )
         findings.error("folds_impossible", f"{wanted} folds of whole groups: {found[GROUPED]}; {hint}")
         return None
     for name, reason in found.items():
@@ -151,6 +160,11 @@ def _check_space(units: Table, findings: Findings) -> None:
             f"units: no number as {axis} in",
             findings,
         )
+
+
+def _is_no_text(cell: str) -> bool:
+    """Whether a text holds NUL or what is left of bytes that were not UTF-8."""
+    return "\0" in cell or any("\ud800" <= character <= "\udfff" for character in cell)
 
 
 def _is_no_number(cell: str) -> bool:
