@@ -14,6 +14,8 @@ from . import (
     m3_chunked_surprisal,
     p6_activations,
     p7_surprisal,
+    p9_ceiling,
+    p10_uncertainty,
 )
 from .table import Row
 
@@ -22,6 +24,8 @@ LINES: dict[str, Callable[[], list[Row]]] = {
     for module in (
         p6_activations,
         p7_surprisal,
+        p9_ceiling,
+        p10_uncertainty,
         m1_hooks_and_bare_forward,
         m2_hooks_and_everything,
         m3_chunked_surprisal,

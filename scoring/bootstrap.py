@@ -39,7 +39,7 @@ ResponseArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class TestRows:
+class FoldRows:
     """Responses and predictions of one fold's test rows, (n_test, n_units) each, with mean 0 and variance 1.
 
     A response that is constant there is 0 and marked in `is_dead` (n_units,), a prediction that is constant is 0 and
@@ -59,7 +59,7 @@ class TestRows:
         return r
 
 
-def rows_of(part: HeldOut, index: int, train_deviations: FloatArray) -> TestRows:
+def rows_of(part: HeldOut, index: int, train_deviations: FloatArray) -> FoldRows:
     """The test rows of fold `index`; `train_deviations` are of its training rows, (n_units,)."""
     Y, P = part.data.Y[part.data.folds[index].test], np.asarray(part.predictions[index], dtype=np.float64)
     is_dead = np.ptp(Y, axis=0) == 0
@@ -71,7 +71,7 @@ def rows_of(part: HeldOut, index: int, train_deviations: FloatArray) -> TestRows
     P /= np.where(is_silent, 1.0, deviations)
     Y[:, is_dead], P[:, is_silent] = 0.0, 0.0
     least_variance = (least / np.where(is_silent, 1.0, deviations)) ** 2
-    return TestRows(Y=Y, P=P, is_dead=is_dead, is_silent=is_silent, least_variance=least_variance)
+    return FoldRows(Y=Y, P=P, is_dead=is_dead, is_silent=is_silent, least_variance=least_variance)
 
 
 def train_deviations(data: PartData) -> FloatArray:
@@ -132,7 +132,7 @@ def _multinomial(rng: np.random.Generator, n: int, n_draws: int) -> FloatArray:
     return rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(np.float64)
 
 
-def _of_fold(rows: TestRows, cluster: Any, counts: FloatArray, blocks: Blocks, pooling: Pooling) -> FloatArray:
+def _of_fold(rows: FoldRows, cluster: Any, counts: FloatArray, blocks: Blocks, pooling: Pooling) -> FloatArray:
     """The score of the fold for each row of `counts` (n_draws, n_clusters)."""
     members = (np.arange(counts.shape[1])[:, None] == cluster).astype(np.float64)
     sums = np.stack([members @ values for values in (rows.Y, rows.P, rows.Y**2, rows.P**2, rows.Y * rows.P)])
@@ -148,7 +148,7 @@ def _of_fold(rows: TestRows, cluster: Any, counts: FloatArray, blocks: Blocks, p
 
 
 def _correlations(
-    sums32: NDArray[np.float32], weights32: NDArray[np.float32], sums: FloatArray, weights: FloatArray, rows: TestRows
+    sums32: NDArray[np.float32], weights32: NDArray[np.float32], sums: FloatArray, weights: FloatArray, rows: FoldRows
 ) -> ResponseArray:
     """r of each draw and unit, (n_draws, n_units) float32, from means E[y], E[p], E[y²], E[p²], E[yp] of each draw."""
     y, p, yy, pp, yp = (weights32 @ of_clusters for of_clusters in sums32)

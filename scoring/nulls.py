@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from .bootstrap import CHUNK, N_DRAWS, TestRows, rows_of, train_deviations
+from .bootstrap import CHUNK, N_DRAWS, FoldRows, rows_of, train_deviations
 from .metrics.part_fits import HeldOut
 from .metrics.pooling import Blocks, blocks_of, by_row
 from .protocols import Pooling
@@ -76,7 +76,7 @@ def _of_part(
 
 
 def _permuted(
-    rows: TestRows,
+    rows: FoldRows,
     passages: IndexArray,
     blocks: Blocks,
     pooling: Pooling,
@@ -124,7 +124,7 @@ def _chosen(order: IndexArray) -> NDArray[np.float32]:
 
 
 def _shifted(
-    rows: TestRows,
+    rows: FoldRows,
     runs: IndexArray,
     blocks: Blocks,
     pooling: Pooling,

@@ -25,8 +25,10 @@ from .types import FloatArray
 MINIMUM_PARTICIPANTS = 3
 """A curve with two parameters needs subsets of two sizes, 2 and 3."""
 
-MAX_FITS = 24
-"""Fits for each size of pool: all pools where there are no more, else balanced samples of about so many."""
+MAX_POOLS = 12
+"""Pools of each size, and so fits: all there are up to so many, else samples of so many (or of one a participant).
+
+One fit predicts everybody outside its pool: nine participants have 9 fits a size, each of them predicted in 1 to 8."""
 
 N_BOOTSTRAPS = 100
 """As in the published method."""
@@ -120,15 +122,15 @@ def collect(
 
 
 def pools_of(n_participants: int, size: int, rng: np.random.Generator) -> Sequence[tuple[int, ...]]:
-    """Sets of `size` participants: all of them where there are at most 24, else neighbours on shuffled circles.
+    """Sets of `size` participants: all of them where there are at most 12, else neighbours on shuffled circles.
 
     In a circle of all participants each stands in as many runs of `size` neighbours as any other, so that nobody is
     in, or out of, many more pools than another.
     """
-    if comb(n_participants, size) <= MAX_FITS:
+    if comb(n_participants, size) <= MAX_POOLS:
         return tuple(combinations(range(n_participants), size))
     found: dict[tuple[int, ...], None] = {}
-    for _ in range(max(1, MAX_FITS // n_participants)):
+    for _ in range(max(1, MAX_POOLS // n_participants)):
         circle = rng.permutation(n_participants)
         for turn in range(n_participants):
             found[tuple(sorted(np.roll(circle, turn)[:size].tolist()))] = None

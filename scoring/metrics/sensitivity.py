@@ -90,10 +90,10 @@ def _components(layer: FeatureArray | Gram, part: PartData, recording: Recording
     """Least squares on the first 50 principal components of each fold's training rows."""
     kernel, found = kernel_of(rows_gram(layer, recording.timeline).part(part.rows)), []
     for fold in part.folds:
-        eigenvalues, Q, projected = kernel(fold)
+        solved = kernel(fold)
         kept = slice(-min(N_COMPONENTS, len(fold.train) // 2), None)
         mean = part.Y[fold.train].mean(axis=0)
-        coefficients = (Q[:, kept].T @ (part.Y[fold.train] - mean)) / eigenvalues[kept, None]
-        prediction = projected[:, kept] @ coefficients + mean
+        coefficients = (solved.vectors[:, kept].T @ (part.Y[fold.train] - mean)) / solved.eigenvalues[kept, None]
+        prediction = solved.projected[:, kept] @ coefficients + mean
         found.append(pearson_columns(part.Y[fold.test], prediction, part.Y[fold.train]))
     return np.stack(found)

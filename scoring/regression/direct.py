@@ -7,7 +7,7 @@ which path is taken (`encode`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +21,8 @@ from .rules import Method, Regression, Selection
 N_INNER_BLOCKS = 10
 """Blocks of Selection.INNER_FOLDS."""
 
-Kernel = Callable[[Fold], tuple[FloatArray, FloatArray, FloatArray]]
-"""For a fold, all centred on the mean of its training rows: the eigenvalues (rank,) and eigenvectors Q (n_train, rank)
-of the inner products of training rows, and K_x Q (n_test, rank), K_x those of test with training rows."""
+DEFAULT_MEMORY_BYTES = 2**28
+"""What the predictions of one training set may take at one time."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,26 +39,58 @@ class Errors:
     inner_r: FloatArray | None = None
 
 
-def kernel_of(K: FloatArray) -> Kernel:
-    """Blocks of K (n, n), centred on each fold's training rows."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Solved:
+    """A training set solved for every penalty: K_c = Q Λ Qᵀ for its rows, P = K_x Q for the test rows.
 
-    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray, FloatArray]:
+    Both are inner products of features centred on the mean of the training rows.
+    """
+
+    fold: Fold
+    eigenvalues: FloatArray
+    vectors: FloatArray
+    projected: FloatArray
+
+    def path(self, Y: FloatArray, penalties: FloatArray) -> FloatArray:
+        """Predictions P (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ for the test rows: (n_penalties, n_test, n_units)."""
+        intercept = Y[self.fold.train].mean(axis=0)
+        Z = self.vectors.T @ (Y[self.fold.train] - intercept)
+        return np.stack([(self.projected / (self.eigenvalues + penalty)) @ Z + intercept for penalty in penalties])
+
+    def predict(self, Y: FloatArray, penalties: FloatArray) -> FloatArray:
+        """Predictions (n_test, n_units) with each unit at its own penalty, (n_units,)."""
+        prediction = np.empty((len(self.fold.test), Y.shape[1]))
+        for penalty in np.unique(penalties):
+            own = penalties == penalty
+            prediction[:, own] = self.path(Y[:, own], np.array([penalty]))[0]
+        return prediction
+
+
+Kernel = Callable[[Fold], Solved]
+"""Solves the training set of a fold."""
+
+
+def kernel_of(K: FloatArray) -> Kernel:
+    """Training sets of features with inner products K (n, n)."""
+
+    def solve(fold: Fold) -> Solved:
         K_train, K_test = K[np.ix_(fold.train, fold.train)], K[np.ix_(fold.test, fold.train)]
         means, grand = K_train.mean(axis=0), K_train.mean()
         eigenvalues, Q = _decompose(K_train - means - means[:, None] + grand)
-        return eigenvalues, Q, (K_test - means - K_test.mean(axis=1, keepdims=True) + grand) @ Q
+        projected = (K_test - means - K_test.mean(axis=1, keepdims=True) + grand) @ Q
+        return Solved(fold=fold, eigenvalues=eigenvalues, vectors=Q, projected=projected)
 
-    return blocks
+    return solve
 
 
 def features_kernel(X: FloatArray, *, standardise: bool) -> Kernel:
-    """Blocks of features X (n, n_features), whose columns may be z-scored in each fold's training rows.
+    """Training sets of features X (n, n_features), whose columns may be z-scored in each.
 
     A column that is constant there is then left out. Where features are fewer than training rows, their own products
     are decomposed: XᵀX = V Λ Vᵀ gives Q = X V Λ^−½ and K_x Q = X_test V Λ^½ at a cost that grows with rows only.
     """
 
-    def blocks(fold: Fold) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def solve(fold: Fold) -> Solved:
         train, test = X[fold.train], X[fold.test]
         if standardise:
             kept, deviations = np.ptp(train, axis=0) > 0, train.std(axis=0)
@@ -67,37 +98,57 @@ def features_kernel(X: FloatArray, *, standardise: bool) -> Kernel:
         train, test = train - train.mean(axis=0), test - train.mean(axis=0)
         if train.shape[1] >= len(train):
             eigenvalues, Q = _decompose(train @ train.T)
-            return eigenvalues, Q, test @ (train.T @ Q)
+            return Solved(fold=fold, eigenvalues=eigenvalues, vectors=Q, projected=test @ (train.T @ Q))
         eigenvalues, V = _decompose(train.T @ train, n_rows=len(train))
-        return eigenvalues, train @ V / np.sqrt(eigenvalues), test @ V * np.sqrt(eigenvalues)
+        Q, roots = train @ V / np.sqrt(eigenvalues), np.sqrt(eigenvalues)
+        return Solved(fold=fold, eigenvalues=eigenvalues, vectors=Q, projected=test @ V * roots)
 
-    return blocks
+    return solve
 
 
 def path(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:
     """Predictions of ridge with intercept for the test rows: (n_penalties, n_test, n_units).
 
-    With Q, Λ and K_x Q the blocks of the kernel: Ŷ = K_x Q (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ. Penalty 0 is
-    the solution of least squares with the smallest coefficients: directions below n · eps · λ_max are left out.
+    Penalty 0 is the solution of least squares with the smallest coefficients: directions below n · eps · λ_max are left
+    out.
     """
-    eigenvalues, Q, projected = kernel(fold)
-    intercept = Y[fold.train].mean(axis=0)
-    Z = Q.T @ (Y[fold.train] - intercept)
-    return np.stack([(projected / (eigenvalues + penalty)) @ Z + intercept for penalty in penalties])
+    return kernel(fold).path(Y, penalties)
 
 
 def errors(
-    kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray, *, selection: Selection, folds: Sequence[Fold]
+    kernel: Kernel,
+    Y: FloatArray,
+    fold: Fold,
+    penalties: FloatArray,
+    *,
+    selection: Selection,
+    folds: Sequence[Fold],
+    memory_bytes: int | None = None,
 ) -> Errors:
     """The held-out errors of each penalty within the training rows of a fold; `folds` are all outer ones."""
-    variation = ((Y[fold.train] - Y[fold.train].mean(axis=0)) ** 2).sum(axis=0)
+    chunks = chunks_of_units(Y, fold, len(penalties), memory_bytes)
+    variation = np.concatenate([((rows - rows.mean(axis=0)) ** 2).sum(axis=0) for rows in _columns(Y, fold, chunks)])
     if selection is Selection.NESTED_FOLDS:
-        inner = [fold.inner(other) for other in folds if other is not fold]
-        return _over_folds(kernel, Y, [one for one in inner if len(one.test)], penalties, variation, as_share=False)
+        inner = [one for one in (fold.inner(other) for other in folds if other is not fold) if len(one.test)]
+        squared, inner_r = _over_folds(kernel, Y, inner, penalties, chunks=chunks, as_share=False)
+        return Errors(squared=squared, variation=variation, inner_r=inner_r)
     if selection is Selection.INNER_FOLDS:
-        return _over_folds(kernel, Y, _blocks(fold.train), penalties, variation, as_share=True)
+        squared, inner_r = _over_folds(kernel, Y, _blocks(fold.train), penalties, chunks=chunks, as_share=True)
+        return Errors(squared=squared, variation=variation, inner_r=inner_r)
     exact = selection is Selection.LEAVE_ONE_OUT
-    return Errors(squared=_leaving_one_out(kernel, Y, fold, penalties, exact=exact), variation=variation)
+    squared = _leaving_one_out(kernel, Y, fold, penalties, chunks=chunks, exact=exact)
+    return Errors(squared=squared, variation=variation)
+
+
+def chunks_of_units(Y: FloatArray, fold: Fold, n_penalties: int, memory_bytes: int | None) -> list[slice]:
+    """Units to take at one time so that predictions for every penalty stay within `memory_bytes`."""
+    by_unit = 8 * (3 * len(fold.train) + 3 * n_penalties * len(fold.test))
+    size = max((memory_bytes or DEFAULT_MEMORY_BYTES) // by_unit, 1)
+    return [slice(start, min(start + size, Y.shape[1])) for start in range(0, Y.shape[1], size)]
+
+
+def _columns(Y: FloatArray, fold: Fold, chunks: Sequence[slice]) -> Iterator[FloatArray]:
+    return (Y[fold.train, chunk] for chunk in chunks)
 
 
 def _over_folds(
@@ -105,40 +156,44 @@ def _over_folds(
     Y: FloatArray,
     folds: Sequence[Fold],
     penalties: FloatArray,
-    variation: FloatArray,
     *,
+    chunks: Sequence[slice],
     as_share: bool,
-) -> Errors:
-    total = np.zeros((len(penalties), Y.shape[1]))
-    r_sum, r_count = np.zeros_like(total), np.zeros_like(total)
+) -> tuple[FloatArray, FloatArray]:
+    total, r_sum, r_count = np.zeros((3, len(penalties), Y.shape[1]))
     for fold in folds:
-        predictions = path(kernel, Y, fold, penalties)
-        squared = ((predictions - Y[fold.test]) ** 2).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = squared / ((Y[fold.test] - Y[fold.test].mean(axis=0)) ** 2).sum(axis=0)
-        total += np.where(np.isfinite(share), share, 1.0) if as_share else squared
-        r = np.stack([pearson_columns(Y[fold.test], prediction, Y[fold.train]) for prediction in predictions])
-        r_sum += np.nan_to_num(r)
-        r_count += ~np.isnan(r)
+        solved = kernel(fold)
+        for chunk in chunks:
+            tested, predictions = Y[fold.test, chunk], solved.path(Y[:, chunk], penalties)
+            squared = ((predictions - tested) ** 2).sum(axis=1)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share = squared / ((tested - tested.mean(axis=0)) ** 2).sum(axis=0)
+            total[:, chunk] += np.where(np.isfinite(share), share, 1.0) if as_share else squared
+            r = np.stack([pearson_columns(tested, prediction, Y[fold.train, chunk]) for prediction in predictions])
+            r_sum[:, chunk] += np.nan_to_num(r)
+            r_count[:, chunk] += ~np.isnan(r)
     with np.errstate(invalid="ignore"):
-        return Errors(squared=total, variation=variation, inner_r=r_sum / r_count)
+        return total, r_sum / r_count
 
 
-def _leaving_one_out(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray, *, exact: bool) -> FloatArray:
+def _leaving_one_out(
+    kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray, *, chunks: Sequence[slice], exact: bool
+) -> FloatArray:
     """Squared errors Σ (e_i / (1 − h_ii))², or with 1 − tr(H)/n in place of every 1 − h_ii.
 
     H = 11ᵀ/n + Q Λ (Λ + α)⁻¹ Qᵀ maps training responses to their fit, e = (I − H) y.
     """
-    eigenvalues, Q, _ = kernel(fold)
-    Y_centred = Y[fold.train] - Y[fold.train].mean(axis=0)
-    Z, n = Q.T @ Y_centred, len(fold.train)
+    solved, n = kernel(fold), len(fold.train)
     found = np.empty((len(penalties), Y.shape[1]))
-    for index, penalty in enumerate(penalties):
-        kept = eigenvalues / (eigenvalues + penalty)
-        residuals = Y_centred - (Q * kept) @ Z
-        left = 1 - 1 / n - (Q**2) @ kept
-        left = left if exact else np.full(n, left.mean())
-        found[index] = ((residuals / left[:, None]) ** 2).sum(axis=0)
+    for chunk, rows in zip(chunks, _columns(Y, fold, chunks), strict=True):
+        Y_centred = rows - rows.mean(axis=0)
+        Z = solved.vectors.T @ Y_centred
+        for index, penalty in enumerate(penalties):
+            kept = solved.eigenvalues / (solved.eigenvalues + penalty)
+            residuals = Y_centred - (solved.vectors * kept) @ Z
+            left = 1 - 1 / n - (solved.vectors**2) @ kept
+            left = left if exact else np.full(n, left.mean())
+            found[index, chunk] = ((residuals / left[:, None]) ** 2).sum(axis=0)
     return found
 
 

@@ -1,6 +1,6 @@
 """Cross-validated encoding: how well a linear map from features predicts each unit on rows that it has not seen.
 
-What belongs here: which path is taken, the choice of penalties, and what a fit answers. What does not: solving.
+What belongs here: which path is taken, and what a fit answers. What does not: solving.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from ..metrics.correlation import constant_columns, pearson_columns
 from ..types import FloatArray, IndexArray
-from .direct import Kernel, errors, features_kernel, kernel_of, path, penalties_of
+from .direct import Kernel, chunks_of_units, errors, features_kernel, kernel_of, penalties_of
+from .exact import is_too_wide
+from .fast import Judged, Problem, encode_fast
 from .folds import Fold
 from .gram import centred
-from .rules import Regression, Scope, Selection
+from .rules import Regression, Selection
+from .selection import choose, relative_error
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,6 +54,7 @@ def cross_val_encode(
     standardise: bool = True,
     device: str = "cpu",
     memory_bytes: int | None = None,
+    is_double: bool = False,
     on_fold: Callable[[], None] = lambda: None,
 ) -> EncodingFit:
     """Fit Y (n_rows, n_units) on each fold's training rows and judge it on its test rows.
@@ -57,34 +62,30 @@ def cross_val_encode(
     `layer` is K = X Xᵀ (n_rows, n_rows), or with `is_gram` False the features X themselves, whose columns are then
     z-scored in each training set unless `standardise` is False. `owners` (n_units,) numbers each unit's participant,
     for Scope.PARTICIPANT. `on_fold` is called once for each outer fold. Ties between penalties take the larger.
+
+    Products with all units run on `device` ("cpu", "cuda"), in float32 where that leaves r its fifth decimal; with
+    `is_double` always in float64. Arrays beside the inputs stay near `memory_bytes`, beyond one float32 copy of Y and
+    the errors of every penalty. Folds that are purged, folds that overlap where they are nested, and features
+    that are given themselves take the direct path, on the CPU and in float64.
     """
-    kernel, penalties = _prepared(layer, regression, is_gram=is_gram, standardise=standardise)
-    n_folds, n_units = len(folds), Y.shape[1]
-    chosen = np.zeros((n_folds, n_units), dtype=np.intp)
-    test_r, n_constant = np.empty((n_folds, n_units)), np.zeros(n_folds, dtype=np.intp)
-    inner_r, error = np.full((2, n_folds, n_units), np.nan)
-    for index, fold in enumerate(folds):
-        if regression.selection is not Selection.NONE:
-            found = errors(kernel, Y, fold, penalties, selection=regression.selection, folds=folds)
-            chosen[index] = choose(found.squared, found.variation, regression.scope, owners)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                error[index] = found.squared[chosen[index], np.arange(n_units)] / found.variation
-            if found.inner_r is not None:
-                inner_r[index] = found.inner_r[chosen[index], np.arange(n_units)]
-        prediction = _predict(kernel, Y, fold, penalties[chosen[index]])
-        test_r[index] = pearson_columns(Y[fold.test], prediction, Y[fold.train])
-        n_constant[index] = constant_columns(prediction, Y[fold.train]).sum()
-        on_fold()
-    has_edges = len(penalties) > 1
-    return EncodingFit(
-        test_r=test_r,
-        inner_r=inner_r if regression.selection is Selection.NESTED_FOLDS else None,
-        penalties=penalties[chosen],
-        selection_error=None if regression.selection is Selection.NONE else error,
-        low_edge=np.mean(chosen == 0, axis=1) * has_edges,
-        high_edge=np.mean(chosen == len(penalties) - 1, axis=1) * has_edges,
-        n_constant_prediction=n_constant,
+    K = centred(layer) if is_gram else _stand_in(layer, standardise=standardise)
+    problem = Problem(
+        K=K,
+        folds=folds,
+        regression=regression,
+        penalties=penalties_of(regression, K),
+        owners=owners,
+        device=torch.device(device),
+        memory_bytes=memory_bytes,
+        is_double=is_double,
+        on_fold=on_fold,
     )
+    if is_gram and _is_fast(problem):
+        judged = encode_fast(problem, Y)
+    else:
+        kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=standardise)
+        judged = _encode_directly(problem, kernel, Y)
+    return _fit_of(judged, problem)
 
 
 def predict(
@@ -92,49 +93,65 @@ def predict(
 ) -> list[FloatArray]:
     """What a fit predicts for each fold's test rows, (n_test, n_units) each, at known penalties (n_folds, n_units)."""
     kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=True)
-    return [_predict(kernel, Y, fold, penalties[index]) for index, fold in enumerate(folds)]
+    return [kernel(fold).predict(Y, penalties[index]) for index, fold in enumerate(folds)]
 
 
-def choose(squared: FloatArray, variation: FloatArray, scope: Scope, owners: IndexArray | None) -> IndexArray:
-    """The index of each unit's penalty, (n_units,), from errors (n_penalties, n_units); ties take the larger."""
-    if scope is Scope.UNIT:
-        return _last_smallest(squared)
-    if scope is Scope.ALL or owners is None:
-        pooled = squared.sum(axis=1) if scope is Scope.ALL else _relative(squared, variation).mean(axis=1)
-        return np.full(squared.shape[1], _last_smallest(pooled[:, None])[0])
-    chosen = np.empty(squared.shape[1], dtype=np.intp)
-    for owner in np.unique(owners):
-        own = owners == owner
-        chosen[own] = _last_smallest(_relative(squared[:, own], variation[own]).mean(axis=1)[:, None])[0]
-    return chosen
+def _stand_in(X: FloatArray, *, standardise: bool) -> FloatArray:
+    """A matrix with the trace of the Gram matrix of the features, centred and perhaps z-scored."""
+    variances = np.ptp(X, axis=0) > 0 if standardise else ((X - X.mean(axis=0)) ** 2).mean(axis=0)
+    return np.asarray(np.eye(len(X)) * variances.sum())
 
 
-def _relative(squared: FloatArray, variation: FloatArray) -> FloatArray:
-    varies = variation > 0
-    return np.asarray(squared[:, varies] / variation[varies]) if varies.any() else np.zeros((len(squared), 1))
+def _is_fast(problem: Problem) -> bool:
+    """Whether training rows are all rows but the test rows and the fast path of the selection keeps its digits."""
+    selection, n_rows = problem.regression.selection, len(problem.K)
+    if selection is Selection.INNER_FOLDS or any(len(fold.train) + len(fold.test) != n_rows for fold in problem.folds):
+        return False
+    if selection not in (Selection.NESTED_FOLDS, Selection.LEAVE_ONE_OUT):
+        return True
+    if selection is Selection.NESTED_FOLDS:
+        tests = np.sort(np.concatenate([fold.test for fold in problem.folds]))
+        if not np.array_equal(tests, np.arange(n_rows)) or len(problem.folds) < 3:
+            return False
+    return not is_too_wide(problem.K, problem.penalties)
 
 
-def _last_smallest(values: FloatArray) -> IndexArray:
-    return np.asarray(len(values) - 1 - np.argmin(values[::-1], axis=0))
+def _encode_directly(problem: Problem, kernel: Kernel, Y: FloatArray) -> Judged:
+    regression, penalties = problem.regression, problem.penalties
+    found = Judged.of(np.zeros((len(problem.folds), Y.shape[1]), dtype=np.intp))
+    for index, fold in enumerate(problem.folds):
+        chosen = found.chosen[index]
+        if regression.selection is not Selection.NONE:
+            tried = errors(
+                kernel,
+                Y,
+                fold,
+                penalties,
+                selection=regression.selection,
+                folds=problem.folds,
+                memory_bytes=problem.memory_bytes,
+            )
+            chosen[:] = choose(tried.squared, tried.variation, regression.scope, problem.owners)
+            found.error[index] = relative_error(tried.squared, tried.variation, chosen)
+            if tried.inner_r is not None:
+                found.inner_r[index] = tried.inner_r[chosen, np.arange(Y.shape[1])]
+        solved = kernel(fold)
+        for chunk in chunks_of_units(Y, fold, 1, problem.memory_bytes):
+            prediction, trained = solved.predict(Y[:, chunk], penalties[chosen[chunk]]), Y[fold.train, chunk]
+            found.test_r[index, chunk] = pearson_columns(Y[fold.test, chunk], prediction, trained)
+            found.is_silent[index, chunk] = constant_columns(prediction, trained)
+        problem.on_fold()
+    return found
 
 
-def _prepared(
-    layer: FloatArray, regression: Regression, *, is_gram: bool, standardise: bool
-) -> tuple[Kernel, FloatArray]:
-    """The kernel of each fold, and the penalties that are tried: one grid for all folds."""
-    if is_gram:
-        return kernel_of(layer), penalties_of(regression, centred(layer))
-    deviations = layer - layer.mean(axis=0)
-    variances = np.ptp(layer, axis=0) > 0 if standardise else (deviations**2).mean(axis=0)
-    return features_kernel(layer, standardise=standardise), penalties_of(
-        regression, np.eye(len(layer)) * variances.sum()
+def _fit_of(judged: Judged, problem: Problem) -> EncodingFit:
+    has_edges, last = len(problem.penalties) > 1, len(problem.penalties) - 1
+    return EncodingFit(
+        test_r=judged.test_r,
+        inner_r=judged.inner_r if problem.regression.selection is Selection.NESTED_FOLDS else None,
+        penalties=problem.penalties[judged.chosen],
+        selection_error=None if problem.regression.selection is Selection.NONE else judged.error,
+        low_edge=np.mean(judged.chosen == 0, axis=1) * has_edges,
+        high_edge=np.mean(judged.chosen == last, axis=1) * has_edges,
+        n_constant_prediction=judged.is_silent.sum(axis=1),
     )
-
-
-def _predict(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:
-    """Predictions (n_test, n_units) with each unit at its own penalty, (n_units,)."""
-    prediction = np.empty((len(fold.test), Y.shape[1]))
-    for penalty in np.unique(penalties):
-        own = penalties == penalty
-        prediction[:, own] = path(kernel, Y[:, own], fold, np.array([penalty]))[0]
-    return prediction

@@ -105,11 +105,12 @@ def test_few_features_give_the_fit_of_their_gram_matrix():
 def test_pools_are_all_there_are_or_balanced_samples():
     rng = np.random.default_rng(0)
     assert set(pools_of(5, 2, rng)) == set(combinations(range(5), 2))
-    pools = pools_of(9, 4, rng)
-    assert len(pools) <= 24
-    n_in = np.bincount(np.concatenate(pools), minlength=9)
+    pools = pools_of(6, 3, rng)
+    assert 6 < len(pools) <= 12
+    n_in = np.bincount(np.concatenate(pools), minlength=6)
     assert n_in.max() - n_in.min() <= 2
     assert n_in.max() < len(pools)
+    assert np.bincount(np.concatenate(pools_of(9, 4, rng))).tolist() == [4] * 9
 
 
 @pytest.mark.parametrize("n_units", [6, 40])

@@ -11,7 +11,19 @@ import pytest
 import torch
 from transformers import GPT2Config, LlamaConfig
 
-from perf import g4_seven_billion_seconds, gpu, hooks, memory, p6_activations, p7_surprisal, peers, subjects, texts
+from perf import (
+    g4_seven_billion_seconds,
+    gpu,
+    hooks,
+    memory,
+    p6_activations,
+    p7_surprisal,
+    p9_ceiling,
+    p10_uncertainty,
+    peers,
+    subjects,
+    texts,
+)
 from perf.__main__ import main
 from perf.lines import LINES
 from perf.table import Row, Verdict, at_least, at_most, exit_code, rendered
@@ -152,3 +164,19 @@ def test_the_work_of_reading_counts_weights_attention_and_head():
     assert gpu.timing.flop_of_reading(model, [3], with_head=False) == 2 * weights * 3 + 2 * 4 * 8 * 6
     head = 2 * 8 * 4000 * 3
     assert gpu.timing.flop_of_reading(model, [3], with_head=True) == 2 * weights * 3 + 2 * 4 * 8 * 6 + head
+
+
+def test_the_published_ceiling_is_near_ours():
+    rows = p9_ceiling.compare(p9_ceiling.experiment(n_rows=160, n_participants=3, n_units=2), n_rounds=1)
+    assert [row.line for row in rows] == ["P9", "P9"]
+    assert rows[0].figure > 0
+    assert rows[1].figure <= 0.1
+
+
+def test_stacked_rows_give_the_draws_of_the_bootstrap():
+    topics = tuple(f"t{row // 16}" for row in range(128))
+    passages = tuple(f"p{row // 4}" for row in range(128))
+    part = p10_uncertainty.held_out(passages=passages, topics=topics, n_units=30, n_participants=3)
+    rows = p10_uncertainty.compare(part, n_draws=20, n_rounds=1)
+    assert rows[1].figure <= 1e-5
+    assert p10_uncertainty.shifts(part, n_rounds=1).figure >= 0

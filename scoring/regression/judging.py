@@ -1,0 +1,92 @@
+"""Pearson r of predictions that a matrix makes from responses, each unit with its own penalty's matrix.
+
+What belongs here: r and constant predictions. What does not: where the matrices come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..metrics.correlation import CONSTANT_RATIO
+from ..types import FloatArray, IndexArray
+from .targets import FoldStatistics, Targets
+
+FAINT = 6e-3
+"""Below this share of what independent responses would give on average, a prediction is made again in float64: the
+rounding of float32 would cost r its fifth decimal."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Block:
+    """The test rows of one fold: where they stand among the targets' rows and among the predictions."""
+
+    fold: int
+    rows: slice | torch.Tensor
+    span: slice
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judge:
+    """Judges predictions by r over blocks of rows."""
+
+    targets: Targets
+    statistics: FoldStatistics
+    is_double: bool
+
+    def correlations(
+        self, predicting: torch.Tensor, units: IndexArray, fold: int, blocks: Sequence[Block]
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """r over the rows of each block and whether its prediction is constant, (n_blocks, n_chosen) both.
+
+        `predicting` (n_out, n_rows) gives predictions less their mean in each block, from a fit to the training rows of
+        `fold` or to a part of them. NaN where a block's responses are constant, 0 where its prediction is.
+        """
+        typed = predicting if self.is_double else predicting.float()
+        r, silent = np.empty((len(blocks), len(units))), np.empty((len(blocks), len(units)), dtype=bool)
+        start = 0
+        for piece in self.targets.pieces(units):
+            stop = start + len(piece)
+            products, squares = _sums(typed, self.targets.columns(piece, typed.dtype), blocks)
+            if not self.is_double:
+                faint = np.flatnonzero((squares < FAINT**2 * _expected(typed, blocks)).any(axis=0))
+                if len(faint):
+                    columns = self.targets.columns(piece[faint], torch.float64)
+                    products[:, faint], squares[:, faint] = _sums(predicting, columns, blocks)
+            r[:, start:stop], silent[:, start:stop] = self._of_sums(products, squares, piece, fold, blocks)
+            start = stop
+        return r, silent
+
+    def _of_sums(
+        self, products: FloatArray, squares: FloatArray, units: IndexArray, fold: int, blocks: Sequence[Block]
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        wanted = self.statistics.test_squares[[block.fold for block in blocks]][:, units]
+        n_rows = np.array([block.span.stop - block.span.start for block in blocks])[:, None]
+        silent = squares <= CONSTANT_RATIO**2 * n_rows * self.statistics.train_variance[fold, units]
+        silent |= self.statistics.is_train_constant[fold, units]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            r = products / np.sqrt(squares * wanted)
+        r[silent] = 0.0
+        r[wanted == 0] = np.nan
+        return r, silent
+
+
+def _sums(predicting: torch.Tensor, columns: torch.Tensor, blocks: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
+    """Σ y ŷ and Σ ŷ² over the rows of each block, (n_blocks, n_chosen)."""
+    predictions = predicting @ columns
+    products, squares = np.empty((2, len(blocks), columns.shape[1]))
+    for index, block in enumerate(blocks):
+        of_block = predictions[block.span]
+        products[index] = (of_block * columns[block.rows]).sum(dim=0, dtype=torch.float64).cpu().numpy()
+        squares[index] = of_block.square_().sum(dim=0, dtype=torch.float64).cpu().numpy()
+    return products, squares
+
+
+def _expected(predicting: torch.Tensor, blocks: Sequence[Block]) -> FloatArray:
+    """What Σ ŷ² would be on average for responses without any structure, (n_blocks, 1)."""
+    squares = predicting.square().sum(dim=1, dtype=torch.float64).cpu().numpy()
+    return np.array([[squares[block.span].sum()] for block in blocks])
