@@ -42,7 +42,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.state.settings = settings
     app.include_router(docs.router)
     problems.install(app)
-    uploads = {("POST", models.IMPORT_PATH): settings.max_import_bytes}
+    uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_at=uploads)
     app.add_middleware(RequestIds)
     for resource in (jobs, scores, models, benchmarks, leaderboard, health):

@@ -148,6 +148,34 @@ class ImportQuery(BaseModel):
     replace: bool = Field(default=False, description="Let the name mean this file from now on, whatever it meant.")
 
 
+class RecordingQuery(BaseModel):
+    """What is declared of a data set; what is left out, its `dataset.toml` may say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Name = Field(description="`own/<name>`.")
+    title: Text | None = Field(default=None, description="What the data are; the name when absent.")
+    licence: Text | None = Field(default=None, description="What may be done with the data.")
+    citation: LongText | None = Field(default=None, description="What to cite.")
+    private: bool | None = Field(default=None, description="Show it only to who names it. Default false.")
+    n_folds: int | None = Field(
+        default=None,
+        ge=3,
+        le=1000,
+        description="Folds of `grouped`; as many as the data allow, at most 10, when absent.",
+    )
+
+
+class BenchmarkQuery(BaseModel):
+    """Which version of a benchmark."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None = Field(
+        default=None, ge=1, le=2**31, description="A version of an added data set; the newest one when absent."
+    )
+
+
 class ModelQuery(BaseModel):
     """Which revision of a model."""
 

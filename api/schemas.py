@@ -1,4 +1,5 @@
-"""Shapes on the wire of jobs, models, benchmarks and the service itself. Scores are in `api.score_schemas`.
+"""Shapes on the wire of jobs, models and the service itself. Scores are in `api.score_schemas`, benchmarks in
+`api.benchmark_schemas`.
 
 Field names are a contract. A field that a release does not fill is null, never absent.
 """
@@ -119,31 +120,6 @@ class Model(Wire):
     labels: dict[str, Any] | None
     tuning: str | None
     created_at: datetime
-
-
-class BenchmarkDataset(Wire):
-    """The data behind a benchmark. `ready` says whether its files are on this machine."""
-
-    name: str
-    licence: str | None
-    citation: str | None
-    sha256: str
-    ready: bool
-
-
-class Benchmark(Wire):
-    """A named, versioned measurement. A synthetic one says nothing of brains or readers."""
-
-    object: Literal["benchmark"] = "benchmark"
-    id: str
-    version: int
-    title: str
-    kind: str
-    metric: str
-    synthetic: bool
-    protocols: list[str]
-    dataset: BenchmarkDataset
-    n_folds: int
 
 
 class Alive(Wire):

@@ -16,10 +16,12 @@ class ApiSettings(QueueSettings):
     max_import_bytes: int = Field(
         default=536_870_912,
         gt=0,
-        description="Bytes that a file imported with `POST /v1/models` may have, and may unpack to.",
+        description="Bytes that a file sent to `POST /v1/models` or `POST /v1/benchmarks` may have, and may unpack to.",
     )
     import_quota_bytes: int = Field(
-        default=10_737_418_240, gt=0, description="Bytes that all imported files may have together."
+        default=10_737_418_240,
+        gt=0,
+        description="Bytes that all imported files may have together, and all added data sets.",
     )
     worker_silence_s: float = Field(
         default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."

@@ -5,10 +5,12 @@ Neither the hub nor a model is asked; of a local model's folder only names, size
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scoring import SCORING_VERSION
-from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.benchmarks.base import Benchmark
+from scoring.benchmarks.catalogue import Catalogue
 from scoring.errors import BenchmarkUnknown, ModelError
 from scoring.protocols import Protocol, protocol_named
 from scoring.subjects import demo_model, local, model_ids
@@ -30,13 +32,15 @@ from .settings import ApiSettings
 class Wanted:
     """A job that may be submitted.
 
-    `signature` is that of a local model's folder as it is now, `imported` the revision of an import that is meant.
+    `signature` is that of a local model's folder as it is now, `imported` the revision of an import that is meant,
+    `data_sha256` that of each benchmark's data.
     """
 
     new_job: NewJob
     model: ModelId
     signature: str | None
     imported: str | None
+    data_sha256: Mapping[str, str]
 
 
 def check(request: JobRequest, settings: ApiSettings) -> Wanted:
@@ -52,7 +56,7 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
     elif request.options.adapter is not None:
         model_ids.parse_adapter(request.options.adapter)
     protocol = protocol_named(request.protocol)
-    benchmarks = _benchmarks(request.benchmarks, protocol)
+    benchmarks = _benchmarks(request.benchmarks, protocol, settings.catalogue)
     return Wanted(
         new_job=NewJob(
             model_id=str(model),
@@ -67,6 +71,7 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
         model=model,
         signature=_signature(model.inner or model, settings),
         imported=_imported(model, request.model.revision, settings),
+        data_sha256={benchmark.name: benchmark.data_sha256() for benchmark in benchmarks},
     )
 
 
@@ -87,7 +92,7 @@ def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] |
         known = {}
         for name, version in job.benchmarks:
             score = scores.find_pinned(session, pinned_key(_pinned(job, name, version, revision)))
-            if score is None or score.score.data_sha256 != benchmark_named(name).data_sha256():
+            if score is None or score.score.data_sha256 != wanted.data_sha256[name]:
                 return None
             known[name] = score
     return known
@@ -104,14 +109,14 @@ def _model(reference: ModelReference) -> ModelId:
     return model
 
 
-def _benchmarks(names: list[str], protocol: Protocol) -> list[Benchmark]:
+def _benchmarks(names: list[str], protocol: Protocol, catalogue: Catalogue) -> list[Benchmark]:
     found = []
     for position, name in enumerate(names):
         param = f"benchmarks[{position}]"
         if name in names[:position]:
             raise RequestInvalid("the benchmark is named twice", hint="name each benchmark once", param=param)
         try:
-            benchmark = benchmark_named(name)
+            benchmark = catalogue.benchmark(name)
         except BenchmarkUnknown as error:
             error.param = param
             raise

@@ -10,7 +10,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import board, data, demo, imports, jobs, models, score, serve, work
+from .commands import add_data, board, data, demo, imports, jobs, models, score, serve, work
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
@@ -28,6 +28,7 @@ app.command("score")(score.score)
 app.command("jobs")(jobs.jobs)
 app.command("cancel")(jobs.cancel)
 app.command("leaderboard")(board.leaderboard)
+data.app.command("add")(add_data.add_dataset)
 app.add_typer(data.app, name="data")
 models.app.command("import")(imports.import_model)
 app.add_typer(models.app, name="models")

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from .board import Leaderboard
 from .connection import Connection, QueryValue
 from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
+from .packing import packed
 from .results import Benchmark, Job, LayerScore, Model, Result, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -194,6 +195,39 @@ class Client:
     def benchmarks(self) -> tuple[Benchmark, ...]:
         """Every benchmark that the server offers."""
         return tuple(self._pages(Benchmark, "/v1/benchmarks", {}))
+
+    def benchmark(self, benchmark_id: str, *, version: int | None = None) -> Benchmark:
+        """The benchmark of this id; of an added data set the newest version if no other is named."""
+        path = f"/v1/benchmarks/{quote(benchmark_id, safe='/') or '-'}"
+        return _parse(Benchmark, self._connection.get(path, {"version": version}))
+
+    def add_benchmark(
+        self,
+        name: str,
+        source: Path | str,
+        *,
+        title: str | None = None,
+        licence: str | None = None,
+        citation: str | None = None,
+        private: bool | None = None,
+        n_folds: int | None = None,
+        on_progress: Callable[[int, int], None] = lambda n_sent, n_bytes: None,
+    ) -> Benchmark:
+        """Send a recording, a folder of files, a ZIP archive or one netCDF file; it is then the benchmark `own/<name>`.
+
+        Comes back once the server has looked the data over and computed their ceiling.
+        """
+        query: dict[str, QueryValue] = {
+            "id": name if name.startswith("own/") else f"own/{name}",
+            "title": title,
+            "licence": licence,
+            "citation": citation,
+            "private": None if private is None else str(private).lower(),
+            "n_folds": n_folds,
+        }
+        with packed(Path(source)) as file:
+            document = self._connection.post_file("/v1/benchmarks", query, file, on_progress=on_progress)
+        return _parse(Benchmark, document)
 
     def _pages(self, kind: type[_Result], path: str, query: dict[str, QueryValue]) -> Iterator[_Result]:
         token: str | None = None

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-from worker.parent import when_parent_ends
+from scoring.parent import when_parent_ends
 
 GRACE_S = 30.0
 """How long a process may take to stop warmly after its parent is gone."""

@@ -5,7 +5,7 @@
     │       remote_code_refused, architecture_unsupported, model_incomplete, model_too_large, import_malformed,
     │       import_unsuited
     ├── TextError: text_unalignable, context_too_short
-    ├── DataError: data_missing, data_checksum_mismatch, data_malformed
+    ├── DataError: data_missing, data_checksum_mismatch, data_malformed, recording_refused
     ├── RequestError: benchmark_unknown, protocol_unsupported, option_unknown
     ├── NumericalFailure, OutOfMemory, InsufficientStorage
     └── HubUnavailable
@@ -184,6 +184,12 @@ class DataMalformed(DataError):
     code = "data_malformed"
 
 
+class RecordingRefused(DataMalformed):
+    """A data set that somebody brings has errors; the detail names all of them, a line each."""
+
+    code = "recording_refused"
+
+
 class NumericalFailure(ScoringError):
     """A number that has to be finite is not."""
 
@@ -197,7 +203,7 @@ class OutOfMemory(ScoringError):
 
 
 class InsufficientStorage(ScoringError):
-    """The disk, or the quota of imports, has no room for the model."""
+    """The disk, or the quota of uploads, has no room for what comes."""
 
     code = "insufficient_storage"
 

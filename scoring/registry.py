@@ -25,13 +25,13 @@ class Shelf(StrEnum):
     """One file is one model family: where its blocks are."""
 
 
-_NOT_ENTRIES = {"base", "download", "manifest"}
+_NOT_ENTRIES = {"base", "catalogue", "download", "manifest"}
 
 
 def names(shelf: Shelf) -> tuple[str, ...]:
     """The names on a shelf, sorted; nothing on it is imported."""
     package = importlib.import_module(f".{shelf}", __package__)
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
     return tuple(sorted(name.replace("_", "-") for name in found if name not in _NOT_ENTRIES))
 
 

@@ -8,19 +8,14 @@ stays for a day and goes when the name is given something else after that.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scoring.errors import InsufficientStorage, ModelIncomplete
+from scoring.errors import ModelIncomplete
 from scoring.subjects.imports.manifest import Declaration, Manifest
 from scoring.subjects.imports.reading import read_content
 from scoring.subjects.imports.store import CURRENT_FILE, Import, current_revision
@@ -29,20 +24,10 @@ from scoring.subjects.model_ids import is_commit_sha
 from .engine import Database
 from .errors import ModelExists
 from .models import Model, NewModel, remember
+from .staging import Bounds, age_s, alone, require_room
 
-INCOMING = ".incoming-"
-ABANDONED_AFTER_S = 24 * 3600.0
-"""After so long a folder of an upload belongs to a process that was killed."""
 REPLACED_KEPT_S = 24 * 3600.0
 """For so long a revision that the name does not mean any more is kept for the runs that were resolved to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bounds:
-    """Bytes that one file may have, and may unpack to; and bytes that the whole folder of imports may have."""
-
-    max_bytes: int
-    quota_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +36,6 @@ class Staged:
 
     folder: Path
     manifest: Manifest
-
-
-@contextmanager
-def incoming(import_dir: Path) -> Iterator[Path]:
-    """A fresh folder for an upload, gone afterwards with whatever was not published."""
-    import_dir.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(import_dir)
-    folder = Path(tempfile.mkdtemp(prefix=INCOMING, dir=import_dir))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def accept(
@@ -76,13 +49,13 @@ def accept(
     """
     import_dir = upload.parent.parent
     staged = _stage(upload, declared, bounds.max_bytes)
-    with _alone(import_dir):
+    with alone(import_dir):
         _require_free(import_dir, name, staged, replace=replace)
         _remove_replaced(import_dir, name, staged)
         place = import_dir / name / staged.manifest.revision
         is_placed = not place.is_dir()
         if is_placed:
-            _require_room(import_dir, bounds.quota_bytes)
+            require_room(import_dir, bounds.quota_bytes)
         try:
             manifest = _place(place, staged)
             with database.write() as session:
@@ -114,43 +87,14 @@ def _stage(upload: Path, declared: Declaration, max_bytes: int) -> Staged:
     return Staged(folder=folder, manifest=manifest)
 
 
-@contextmanager
-def _alone(import_dir: Path) -> Iterator[None]:
-    """No other upload gets its name meanwhile, where the file system has locks; else each step holds by itself."""
-    descriptor = os.open(import_dir, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _require_room(import_dir: Path, quota_bytes: int) -> None:
-    """Raises InsufficientStorage where the folder has too many bytes, those of uploads under way among them."""
-    n_bytes = 0
-    for path in import_dir.rglob("*"):
-        with contextlib.suppress(OSError):
-            n_bytes += path.stat().st_size if path.is_file() else 0
-    if n_bytes > quota_bytes:
-        raise InsufficientStorage(
-            f"with this file the imports would have {n_bytes} bytes; they may have {quota_bytes}",
-            hint="remove folders of imports that are not needed, or raise BROCA_IMPORT_QUOTA_BYTES",
-        )
-
-
 def _remove_replaced(import_dir: Path, name: str, staged: Staged) -> None:
     """Remove the revisions that the name has not meant for a day, unless they are what is to be placed."""
     kept = {staged.manifest.revision, current_revision(import_dir, name)}
     for path in (import_dir / name).glob("*"):
         with contextlib.suppress(OSError):
-            if is_commit_sha(path.name) and path.name not in kept and _age_s(path) > REPLACED_KEPT_S:
+            if is_commit_sha(path.name) and path.name not in kept and age_s(path) > REPLACED_KEPT_S:
                 removed = path.rename(staged.folder.with_name(f"replaced-{path.name}"))
                 shutil.rmtree(removed, ignore_errors=True)
-
-
-def _age_s(path: Path) -> float:
-    return time.time() - path.stat().st_mtime
 
 
 def _place(place: Path, staged: Staged) -> Manifest:
@@ -224,10 +168,3 @@ def _new_model(name: str, manifest: Manifest) -> NewModel:
         width=manifest.width,
         labels={field: said[field] for field in shown},
     )
-
-
-def _remove_abandoned(import_dir: Path) -> None:
-    for path in import_dir.glob(f"{INCOMING}*"):
-        with contextlib.suppress(OSError):
-            if _age_s(path) > ABANDONED_AFTER_S:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()

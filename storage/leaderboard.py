@@ -6,7 +6,7 @@ of normalised scores where every column is, else of raw ones. A missing cell say
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,7 @@ def query(
     *,
     protocol: str,
     benchmarks: tuple[str, ...] | None = None,
+    hidden: Collection[str] = (),
     family: str | None = None,
     include_synthetic: bool = False,
     include_baselines: bool = False,
@@ -101,11 +102,14 @@ def query(
 ) -> Leaderboard:
     """The newest score with default options of each model on each benchmark; raises SortUnknown.
 
-    Only scores of the scoring version in force and of the newest version of a benchmark stand beside one another.
+    Benchmarks that are `hidden` are left out. Only scores of the scoring version in force and of the newest version of
+    a benchmark stand beside one another.
     """
     wanted = _conditions(
         protocol, benchmarks, family, include_synthetic=include_synthetic, include_baselines=include_baselines
     )
+    if hidden:
+        wanted.append(ScoreRow.benchmark.not_in(hidden))
     scores = session.scalars(_scores_query(wanted, all_rows=all_rows)).all()
     shown = benchmarks if benchmarks is not None else tuple(sorted({score.benchmark for score in scores}))
     if sort != AVERAGE and sort not in shown:

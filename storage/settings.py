@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from scoring.datasets.download import DataStore
+from scoring.benchmarks.catalogue import Catalogue
+from scoring.datasets.download import DataStore, OnBytes
 
 
 class StorageSettings(BaseSettings):
@@ -29,6 +30,11 @@ class StorageSettings(BaseSettings):
     data_mirror: Path | None = Field(
         default=None, description="Folder that holds files of data sets; looked into before anything is downloaded."
     )
+    dataset_dir: Path | None = Field(
+        default=None,
+        description="Folder of the data sets `own/<name>`, the same for server and workers; "
+        "when absent, `own` in the data folder.",
+    )
 
     @property
     def home(self) -> Path:
@@ -40,9 +46,19 @@ class StorageSettings(BaseSettings):
         """Where imported responses lie; server and workers have to see the same folder."""
         return self.home / "imported"
 
-    def data_store(self, *, offline: bool) -> DataStore:
-        """Where data sets lie."""
-        return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline)
+    @property
+    def own_dir(self) -> Path:
+        """Where data sets lie that users brought."""
+        return self.home / "own" if self.dataset_dir is None else self.dataset_dir.expanduser().absolute()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every benchmark, those on users' data sets among them."""
+        return Catalogue(self.own_dir)
+
+    def data_store(self, *, offline: bool, on_bytes: OnBytes | None = None) -> DataStore:
+        """Where data sets lie; `on_bytes` is told how much of a file has been downloaded."""
+        return DataStore(cache=self.home / "datasets", mirror=self.data_mirror, offline=offline, on_bytes=on_bytes)
 
     @property
     def resolved_database_url(self) -> str:

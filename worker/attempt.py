@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from pydantic import ValidationError
 
 from scoring import SCORING_VERSION
-from scoring.benchmarks.base import benchmark_named
 from scoring.errors import ScoringError
 from scoring.results import Score
 from scoring.subjects import model_ids
@@ -94,6 +93,7 @@ class Attempt:
             import_dir=self._settings.import_dir,
             data_cache=store.cache,
             data_mirror=store.mirror,
+            own_dir=self._settings.own_dir,
             dtype=self._dtype,
             memory_bytes=device_memory(self._device),
             options=self._claim.options,
@@ -115,7 +115,11 @@ class Attempt:
 
     def _answer_known(self, model: ResolvedModel) -> None:
         for run in self._ledger.open_runs:
-            data_sha256 = benchmark_named(run.benchmark).data_sha256()
+            try:
+                data_sha256 = self._settings.catalogue.benchmark(run.benchmark, run.benchmark_version).data_sha256()
+            except ScoringError as error:
+                self._ledger.fail([run], Failure.of(error))
+                continue
             self._ledger.end_known(run, score_key(_work(run, model), dtype=self._dtype, data_sha256=data_sha256))
 
     def _score(self, model: ResolvedModel) -> None:
@@ -131,6 +135,7 @@ class Attempt:
             options=self._claim.options,
             data_cache=store.cache,
             data_mirror=store.mirror,
+            own_dir=self._settings.own_dir,
             response_cache=self._settings.response_cache,
             cache_bytes=self._settings.cache_bytes,
             keep_activations=self._settings.keep_activations,
@@ -145,7 +150,7 @@ class Attempt:
         self._ledger.fail(self._ledger.open_runs, _crash("scoring", ending))
 
     def _run_order(self, run: Run) -> RunOrder:
-        benchmark = benchmark_named(run.benchmark)
+        benchmark = self._settings.catalogue.benchmark(run.benchmark, run.benchmark_version)
         setting = Setting(
             benchmark=benchmark.name,
             benchmark_version=benchmark.version,
@@ -157,6 +162,7 @@ class Attempt:
         return RunOrder(
             id=run.id,
             benchmark=run.benchmark,
+            benchmark_version=run.benchmark_version,
             protocol=run.protocol,
             force=run.force,
             ceiling=ceiling,

@@ -15,9 +15,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from scoring.child_environment import without_secrets
+from scoring.parent import when_parent_ends
 
 from .exchange import Progress
-from .parent import when_parent_ends
 
 HUB_TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 LAST_WORDS = 2000

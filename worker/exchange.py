@@ -111,12 +111,14 @@ class Progress(Message):
 class RunOrder(Message):
     """One run to be computed; with `force` the model reads again even where its responses are known.
 
-    The `ceiling` is that of the benchmark's data under the protocol, where it was computed before; of the baselines
-    those in `known_baselines` were.
+    `benchmark_version` says which version of a data set that was brought; None is the newest. The `ceiling` is that of
+    the benchmark's data under the protocol, where it was computed before; of the baselines those in `known_baselines`
+    were.
     """
 
     id: str
     benchmark: str
+    benchmark_version: int | None = None
     protocol: str
     force: bool = False
     ceiling: Ceiling | None = None
@@ -134,6 +136,7 @@ class FetchOrder(Message):
     import_dir: Path
     data_cache: Path
     data_mirror: Path | None
+    own_dir: Path | None = None
     dtype: str = "float32"
     memory_bytes: int | None = None
     options: dict[str, Any] = {}
@@ -158,6 +161,7 @@ class ScoringOrder(Message):
     options: dict[str, Any]
     data_cache: Path
     data_mirror: Path | None
+    own_dir: Path | None = None
     response_cache: Path
     cache_bytes: int
     keep_activations: bool

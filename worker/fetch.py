@@ -10,10 +10,11 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from scoring.benchmarks.base import benchmark_named
+from scoring.benchmarks.base import Benchmark
+from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
-from scoring.errors import BenchmarkUnknown
+from scoring.errors import BenchmarkUnknown, DataMalformed
 from scoring.subjects.blueprint import blueprint_of
 from scoring.subjects.families.base import family_of, supported_model_types
 from scoring.subjects.model_ids import Namespace
@@ -40,41 +41,42 @@ def fetch(order: FetchOrder) -> FetchAnswer:
     except Exception as error:  # the boundary of the process: everything becomes an answer
         return FetchAnswer(model=None, failure=Failure.of(error), run_failures={})
     store = DataStore(cache=order.data_cache, mirror=order.data_mirror)
+    catalogue = Catalogue(order.own_dir)
     failures: dict[str, Failure] = {}
     for name in order.benchmarks:
         say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
         try:
-            _require_possible(model, name, order)
-            bring_data(name, store)
+            benchmark = catalogue.benchmark(name)
+            _require_possible(model, benchmark, order)
+            if catalogue.own(name) is None:
+                bring_data(benchmark, store)
         except Exception as error:  # one benchmark's trouble must not reach the other runs
             failures[name] = Failure.of(error)
     blueprint = None if model.model_type == Namespace.IMPORTED else blueprint_of(model.folder)
     return FetchAnswer(model=model, failure=None, run_failures=failures, blueprint=blueprint)
 
 
-def bring_data(benchmark: str, store: DataStore) -> None:
+def bring_data(benchmark: Benchmark, store: DataStore) -> None:
     """Every file of a benchmark's data, checked. Raises DataMissing, DataChecksumMismatch."""
-    found = benchmark_named(benchmark)
-    if found.synthetic:
+    if benchmark.synthetic:
         return
-    dataset = dataset_named(found.dataset)
+    dataset = dataset_named(benchmark.dataset)
     for file in dataset.files:
         store.path(dataset, file)
 
 
-def _require_possible(model: ResolvedModel, benchmark: str, order: FetchOrder) -> None:
+def _require_possible(model: ResolvedModel, benchmark: Benchmark, order: FetchOrder) -> None:
     """Pass where the model can give what a benchmark asks for; what was imported is asked when it is opened."""
     if model.model_type != Namespace.IMPORTED:
         reading = ReadingOptions.from_mapping(order.options)
-        asks_surprisal = benchmark_named(benchmark).asks_surprisal
-        require_possible(family_of(model.model_type).layout, reading, asks_surprisal=asks_surprisal)
+        require_possible(family_of(model.model_type).layout, reading, asks_surprisal=benchmark.asks_surprisal)
 
 
-def _asks_nothing_but_surprisal(benchmarks: Collection[str]) -> bool:
+def _asks_nothing_but_surprisal(benchmarks: Collection[str], catalogue: Catalogue) -> bool:
     """Whether a model without surprisals is of no use to any of these benchmarks; an unknown one says nothing."""
     try:
-        return bool(benchmarks) and all(benchmark_named(name).asks_surprisal for name in benchmarks)
-    except BenchmarkUnknown:
+        return bool(benchmarks) and all(catalogue.benchmark(name).asks_surprisal for name in benchmarks)
+    except (BenchmarkUnknown, DataMalformed):
         return False
 
 
@@ -94,7 +96,7 @@ def _model(order: FetchOrder) -> ResolvedModel:
         dtype=order.dtype,
         memory_bytes=order.memory_bytes,
         options=order.options,
-        asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks),
+        asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks, Catalogue(order.own_dir)),
         on_progress=report,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from scoring.baselines import baseline_names, score_baseline
-from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.benchmarks.base import Benchmark
 from scoring.datasets.base import Experiment
 from scoring.evaluate import compare
 from scoring.protocols import protocol_named
@@ -18,7 +18,7 @@ from scoring.results import Ceiling, Score
 from .child import say
 from .exchange import Failure, Progress, RunAnswer, RunOrder, Stage
 
-Reading = tuple[RunOrder, Experiment, Responses]
+Reading = tuple[RunOrder, Benchmark, Experiment, Responses]
 
 SHARE_OF_BASELINES = 0.4
 """How much of a fit's way goes to the baselines, where some are missing."""
@@ -34,9 +34,8 @@ class Fitter:
 
     def answer(self, reading: Reading) -> RunAnswer:
         """The answer to a run whose responses are there. Whatever goes wrong with the model's fit is an answer too."""
-        run, experiment, responses = reading
+        run, benchmark, experiment, responses = reading
         try:
-            benchmark = benchmark_named(run.benchmark)
             missing = self._missing_baselines(run, benchmark, experiment)
             score = self._score(run, benchmark, experiment, responses, share=1 - SHARE_OF_BASELINES * bool(missing))
             return RunAnswer(score=score, baselines=self._baselines(run, benchmark, experiment, missing))

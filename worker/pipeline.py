@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.benchmarks.base import Benchmark
+from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
 from scoring.evaluate import read
@@ -78,6 +79,7 @@ class _Reader:
 
     def __init__(self, order: ScoringOrder) -> None:
         self._order = order
+        self._catalogue = Catalogue(order.own_dir)
         self._store = DataStore(cache=order.data_cache, mirror=order.data_mirror, offline=True)
         self._cache = ResponseCache(
             order.response_cache,
@@ -92,7 +94,7 @@ class _Reader:
 
     def read(self, run: RunOrder) -> Reading:
         """What the run is about, and the responses to it. Raises whatever stands in the way."""
-        order, benchmark = self._order, benchmark_named(run.benchmark)
+        order, benchmark = self._order, self._catalogue.benchmark(run.benchmark, run.benchmark_version)
         experiment = benchmark.experiment(self._store)
         key = response_key(
             experiment.stimuli,
@@ -113,7 +115,7 @@ class _Reader:
         else:
             reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
         self._known[key] = responses
-        return run, experiment, responses
+        return run, benchmark, experiment, responses
 
     def _find(self, key: str, *, force: bool) -> Responses | None:
         """Known responses; with `force` only those that this process computed itself."""

@@ -1,63 +1,83 @@
-"""Benchmarks that this service knows, and whether their data are here."""
+"""Benchmarks that this service knows, whether their data are here, and data sets that users add."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from scoring.benchmarks.base import Benchmark as KnownBenchmark
-from scoring.benchmarks.base import benchmark_named
-from scoring.datasets.download import DataStore
-from scoring.datasets.manifest import dataset_named
-from scoring.registry import Shelf, did_you_mean, names
+from scoring.datasets.own.declaration import Declaration
+from scoring.datasets.own.store import own_name
+from scoring.errors import BenchmarkUnknown
+from scoring.registry import did_you_mean
+from storage import recordings
+from storage.staging import Bounds, incoming
 
-from ..dependencies import SettingsDependency
+from ..benchmark_schemas import Benchmark
+from ..benchmark_views import benchmark_view
+from ..dependencies import SettingsDependency, require_file
 from ..errors import BenchmarkNotFound
-from ..requests import NoParameters
-from ..schemas import Benchmark, BenchmarkDataset, ListOf
+from ..requests import BenchmarkQuery, NoParameters, RecordingQuery
+from ..schemas import ListOf
+from ..settings import ApiSettings
+from ..uploads import save_body
+from .models import FILE_BODY
+
+ADDING_PATH = "/v1/benchmarks"
+"""Where data sets are sent to."""
 
 router = APIRouter(prefix="/v1/benchmarks", tags=["benchmarks"])
 
 
 @router.get("")
 def list_benchmarks(_: Annotated[NoParameters, Query()], settings: SettingsDependency) -> ListOf[Benchmark]:
-    """All benchmarks, sorted by id."""
-    found = [_view(benchmark_named(name), settings.data_store(offline=True)) for name in names(Shelf.BENCHMARKS)]
+    """All benchmarks but private ones, sorted by id."""
+    found = [_view(name, None, settings) for name in settings.catalogue.names()]
     return ListOf[Benchmark](data=found, next_page_token=None)
 
 
-@router.get("/{benchmark_id}")
-def get_benchmark(benchmark_id: str, _: Annotated[NoParameters, Query()], settings: SettingsDependency) -> Benchmark:
-    """One benchmark."""
-    known = names(Shelf.BENCHMARKS)
-    if benchmark_id not in known:
-        hint = did_you_mean(benchmark_id[:64], known) or "GET /v1/benchmarks lists them"
-        raise BenchmarkNotFound("no benchmark has this id", hint=hint, param="benchmark_id")
-    return _view(benchmark_named(benchmark_id), settings.data_store(offline=True))
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(require_file)],
+    responses={200: {"model": Benchmark, "description": "The same data set was added under this name before."}},
+    openapi_extra={"requestBody": FILE_BODY},
+)
+async def add_benchmark(
+    query: Annotated[RecordingQuery, Query()], request: Request, response: Response, settings: SettingsDependency
+) -> Benchmark:
+    """Add a recording: a ZIP archive of its folder, or one netCDF file.
+
+    The answer comes once the data were looked over and their ceiling is computed.
+    """
+    name = own_name(query.id)
+    declared = Declaration(**query.model_dump(exclude={"id"}))
+    bounds = Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes)
+    with incoming(settings.own_dir) as folder:
+        upload = folder / "upload"
+        await save_body(request, upload)
+        found, is_new = await run_in_threadpool(
+            recordings.accept, settings.own_dir, upload, name, declared, bounds=bounds
+        )
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/v1/benchmarks/{found.benchmark_id}"
+    return _view(found.benchmark_id, found.version, settings)
 
 
-def _view(benchmark: KnownBenchmark, store: DataStore) -> Benchmark:
-    return Benchmark(
-        id=benchmark.name,
-        version=benchmark.version,
-        title=benchmark.title,
-        kind=benchmark.kind.value,
-        metric=benchmark.metric,
-        synthetic=benchmark.synthetic,
-        protocols=list(benchmark.protocols),
-        dataset=_dataset(benchmark, store),
-        n_folds=benchmark.n_folds,
-    )
+@router.get("/{benchmark_id:path}")
+def get_benchmark(
+    benchmark_id: str, query: Annotated[BenchmarkQuery, Query()], settings: SettingsDependency
+) -> Benchmark:
+    """One benchmark; of an added data set the newest version, or the one asked for. The id's slash stands as it is."""
+    try:
+        return _view(benchmark_id, query.version, settings)
+    except BenchmarkUnknown as error:
+        hint = did_you_mean(benchmark_id[:64], settings.catalogue.names()) or "GET /v1/benchmarks lists them"
+        raise BenchmarkNotFound("no benchmark has this id", hint=hint, param="benchmark_id") from error
 
 
-def _dataset(benchmark: KnownBenchmark, store: DataStore) -> BenchmarkDataset:
-    """Synthetic data are computed where they are needed, so they have no licence and are always ready."""
-    dataset = None if benchmark.synthetic else dataset_named(benchmark.dataset)
-    return BenchmarkDataset(
-        name=benchmark.dataset,
-        licence=dataset and dataset.licence,
-        citation=dataset and dataset.citation,
-        sha256=benchmark.data_sha256(),
-        ready=dataset is None or store.is_ready(dataset),
-    )
+def _view(benchmark_id: str, version: int | None, settings: ApiSettings) -> Benchmark:
+    benchmark = settings.catalogue.benchmark(benchmark_id, version)
+    own = settings.catalogue.own(benchmark_id, version)
+    return benchmark_view(benchmark, own, settings.data_store(offline=True))

@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from scoring.benchmarks.base import Benchmark, benchmark_named
+from scoring.benchmarks.base import Benchmark
+from scoring.benchmarks.catalogue import Catalogue
 from scoring.errors import BenchmarkUnknown
 from scoring.protocols import protocol_named
-from scoring.registry import Shelf, names
 from storage import leaderboard
 from storage.leaderboard import AVERAGE
 
 from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
-from ..dependencies import DatabaseDependency
+from ..dependencies import DatabaseDependency, SettingsDependency
 from ..requests import LeaderboardQuery
 from ..score_schemas import Leaderboard
 from ..score_views import board_csv, board_view
@@ -28,7 +28,10 @@ router = APIRouter(prefix="/v1/leaderboard", tags=["leaderboard"])
 
 @router.get("", response_model=Leaderboard, responses=CSV_ANSWER)
 def get_leaderboard(
-    query: Annotated[LeaderboardQuery, Query()], request: Request, database: DatabaseDependency
+    query: Annotated[LeaderboardQuery, Query()],
+    request: Request,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
 ) -> Response | Leaderboard:
     """Models beside one another: the newest score with default options of each model on each benchmark.
 
@@ -36,21 +39,23 @@ def get_leaderboard(
     columns: `<name>_raw`, `<name>_normalised`, `<name>_missing` and `<name>_flags`.
     """
     protocol_named(query.protocol)
-    board = _board(query, database)
+    catalogue = settings.catalogue
+    board = _board(query, database, catalogue)
     if wants_csv(query.format, request):
         return csv_answer(board_csv(board), name=f"leaderboard-{board.protocol}")
-    view = board_view(board, {name: benchmark_named(name) for name in names(Shelf.BENCHMARKS)})
+    view = board_view(board, catalogue.benchmarks(column.key for column in board.columns))
     return json_answer(view.model_dump_json())
 
 
-def _board(query: LeaderboardQuery, database: DatabaseDependency) -> leaderboard.Leaderboard:
+def _board(query: LeaderboardQuery, database: DatabaseDependency, catalogue: Catalogue) -> leaderboard.Leaderboard:
     key, is_descending = query.sort.removeprefix("-"), query.sort.startswith("-")
-    chosen = _chosen(query.names())
+    chosen = _chosen(query.names(), catalogue)
     with database.read() as session:
         board = leaderboard.query(
             session,
             protocol=query.protocol,
             benchmarks=None if chosen is None else tuple(benchmark.name for benchmark in chosen),
+            hidden=catalogue.private_names() if chosen is None else frozenset(),
             family=query.family,
             include_synthetic=query.include_synthetic or any(benchmark.synthetic for benchmark in chosen or ()),
             include_baselines=query.include_baselines,
@@ -61,11 +66,11 @@ def _board(query: LeaderboardQuery, database: DatabaseDependency) -> leaderboard
     return _by_parameters(board, is_descending=is_descending) if key == PARAMETERS else board
 
 
-def _chosen(chosen: tuple[str, ...] | None) -> list[Benchmark] | None:
+def _chosen(chosen: tuple[str, ...] | None, catalogue: Catalogue) -> list[Benchmark] | None:
     if not chosen:
         return None
     try:
-        return [benchmark_named(name[:64]) for name in chosen]
+        return [catalogue.benchmark(name[:64]) for name in chosen]
     except BenchmarkUnknown as error:
         error.param = "benchmarks"
         raise

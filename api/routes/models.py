@@ -14,6 +14,7 @@ from scoring.subjects.imports.store import current_revision
 from scoring.subjects.model_ids import Namespace
 from storage import imports, models
 from storage.models import Model as StoredModel
+from storage.staging import Bounds, incoming
 
 from ..dependencies import FILE_TYPES, DatabaseDependency, SettingsDependency, require_file
 from ..paging import link_next
@@ -68,7 +69,7 @@ async def import_model(
         source=query.source,
         allow_mismatch=query.allow_mismatch,
     )
-    with imports.incoming(settings.import_dir) as folder:
+    with incoming(settings.import_dir) as folder:
         await save_body(request, folder / "upload")
         found, is_new = await run_in_threadpool(
             imports.accept,
@@ -76,7 +77,7 @@ async def import_model(
             folder / "upload",
             name,
             declared,
-            bounds=imports.Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes),
+            bounds=Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes),
             replace=query.replace,
         )
     response.status_code = 201 if is_new else 200

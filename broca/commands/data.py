@@ -1,37 +1,42 @@
-"""`broca data`: which data sets there are, whether they are on this machine, and how to get them."""
+"""`broca data`: which data sets there are, whether they are here and whole, how to get them, and adding one's own."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from .display import messages_console, results_console, show_problem
-from .options import DATA_DIR
+from .options import DATA_DIR, JSON
 
 if TYPE_CHECKING:
-    from scoring.datasets.download import DataStore
     from scoring.datasets.manifest import Dataset
+    from storage.settings import StorageSettings
 
 app = typer.Typer(help="Data sets on this machine.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_datasets(data_dir: Path = DATA_DIR) -> None:
-    """List data sets: licence, whether they are here, and where they would come from."""
-    from scoring.datasets.manifest import datasets
-    from scoring.registry import Shelf, names
+def list_datasets(as_json: bool = JSON, data_dir: Path = DATA_DIR) -> None:
+    """List data sets: licence, size, whether they are here, and where they would come from."""
+    from .inventory import inventory
 
-    store, known = _store(data_dir), datasets()
-    table = Table("name", "title", "licence", "ready", "where", "synthetic")
-    for dataset in known.values():
-        ready = "yes" if store.is_ready(dataset) else "no"
-        table.add_row(dataset.name, dataset.title, dataset.licence, ready, _where(store, dataset), "no")
-    for name in names(Shelf.DATASETS):
-        if name not in known:
-            table.add_row(name, "planted data, made when needed", "–", "yes", "made when needed", "SYNTHETIC")
+    rows = inventory(settings_of(data_dir))
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    table = Table("name", "title", "licence", "bytes", "state", "where")
+    for row in rows:
+        n_bytes = "–" if row["bytes"] is None else f"{row['bytes']:,}"
+        state = f"{row['state']}{', private' if row['private'] else ''}"
+        table.add_row(*map(Text, (row["name"], row["title"], row["licence"] or "–", n_bytes, state, row["where"])))
     results_console().print(table)
 
 
@@ -41,37 +46,77 @@ def get_dataset(name: str = typer.Argument(metavar="NAME"), data_dir: Path = DAT
     from scoring.datasets.manifest import dataset_named
     from scoring.errors import DataMissing, ScoringError
 
-    store = _store(data_dir)
+    settings = settings_of(data_dir)
     try:
         dataset = dataset_named(name)
     except DataMissing as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(2) from None
     typer.echo(f"{dataset.title}\nlicence: {dataset.licence}\nplease cite: {dataset.citation}")
-    if not dataset.is_public and not store.is_ready(dataset):
+    if not dataset.is_public and not settings.data_store(offline=True).is_ready(dataset):
         _show_what_a_mirror_holds(dataset)
         raise typer.Exit(1)
     try:
-        for file in dataset.files:
-            typer.echo(f"{file.name}: {store.path(dataset, file)}")
+        with _download_view() as show:
+            store = settings.data_store(offline=False, on_bytes=show)
+            places = [store.path(dataset, file) for file in dataset.files]
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(1) from None
+    for place in places:
+        typer.echo(f"{place.name}: {place}")
 
 
-def _store(data_dir: Path | None) -> DataStore:
+@app.command("verify")
+def verify(
+    name: str = typer.Argument(None, metavar="[NAME]", help="One data set; all that are here if absent."),
+    as_json: bool = JSON,
+    data_dir: Path = DATA_DIR,
+) -> None:
+    """Check what is here against its checksums: every file of a data set, every version of an added one."""
+    from scoring.errors import ScoringError
+
+    from .inventory import verified
+
+    try:
+        rows = verified(settings_of(data_dir), name)
+    except ScoringError as error:
+        show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table("name", "file", "state", "detail")
+        for row in rows:
+            table.add_row(*map(Text, (row["name"], row["file"], row["state"], row["detail"] or "")))
+        results_console().print(table)
+    if any(row["state"] == "damaged" or (name and row["state"] == "missing") for row in rows):
+        raise typer.Exit(1)
+
+
+def settings_of(data_dir: Path | None) -> StorageSettings:
+    """The settings of this machine, with another data folder where one is named."""
     from storage.settings import StorageSettings
 
-    settings = StorageSettings() if data_dir is None else StorageSettings(data_dir=data_dir)
-    return settings.data_store(offline=False)
+    return StorageSettings() if data_dir is None else StorageSettings(data_dir=data_dir)
 
 
-def _where(store: DataStore, dataset: Dataset) -> str:
-    if store.mirror is not None and all((store.mirror / file.mirror).is_file() for file in dataset.files):
-        return f"mirror {store.mirror}"
-    if store.is_ready(dataset):
-        return str(store.cache / dataset.name)
-    return "public address" if dataset.is_public else "only in a mirror"
+@contextmanager
+def _download_view() -> Iterator[Callable[[str, int, int], None]]:
+    """A function that shows how much of a file has come: a bar on a terminal, else nothing."""
+    console = messages_console()
+    if not console.is_terminal:
+        yield lambda _name, _n_come, _n_bytes: None
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), console=console) as bars:
+        tasks = {}
+
+        def show(name: str, n_come: int, n_bytes: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name, total=n_bytes)
+            bars.update(tasks[name], completed=n_come, total=n_bytes)
+
+        yield show
 
 
 def _show_what_a_mirror_holds(dataset: Dataset) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from ..errors import DataChecksumMismatch, DataMissing, DataUnreachable
 from .manifest import DataFile, Dataset
 
 TIMEOUT_S = 60
+
+OnBytes = Callable[[str, int, int], None]
+"""Told the name of a file, how many of its bytes have come, and how many it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class DataStore:
     cache: Path
     mirror: Path | None = None
     offline: bool = False
+    on_bytes: OnBytes | None = None
 
     def path(self, dataset: Dataset, file: DataFile) -> Path:
         """The file on disk, checked. Raises DataMissing, DataChecksumMismatch."""
@@ -62,7 +66,7 @@ class DataStore:
                 known_hash=f"sha256:{file.sha256}",
                 fname=target.name,
                 path=target.parent,
-                downloader=pooch.HTTPDownloader(progressbar=False, timeout=TIMEOUT_S),
+                downloader=pooch.HTTPDownloader(progressbar=self._bar(file), timeout=TIMEOUT_S),
             )
         except requests.HTTPError as error:
             raise DataMissing(f"{name} could not be fetched: {error}", hint=_hint(file)) from error
@@ -71,6 +75,31 @@ class DataStore:
         except ValueError as error:
             raise DataChecksumMismatch(f"{file.public} does not hold the file that the manifest names") from error
         return target
+
+    def _bar(self, file: DataFile) -> _Bar | bool:
+        return False if self.on_bytes is None else _Bar(file.name, self.on_bytes)
+
+
+class _Bar:
+    """What pooch takes for a progress bar; it tells a function."""
+
+    def __init__(self, name: str, on_bytes: OnBytes) -> None:
+        self._name = name
+        self._on_bytes = on_bytes
+        self._n_come = 0
+        self.total = 0
+
+    def update(self, n_bytes: int) -> None:
+        """So many bytes more have come."""
+        self._n_come += n_bytes
+        self._on_bytes(self._name, self._n_come, self.total)
+
+    def reset(self) -> None:
+        """All are counted anew: pooch sets the bar back before it fills it for the last time."""
+        self._n_come = 0
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
 
 def _hint(file: DataFile) -> str:

@@ -25,7 +25,7 @@ from api.settings import ApiSettings
 from broca import BadRequest, Client, FileUnusable, cli
 from scoring.errors import RevisionNotFound
 from scoring.subjects.imports.store import find_import
-from storage import imports
+from storage import imports, staging
 from storage.engine import Database
 
 VECTORS = b"the 1 2\ncat 3 4\n"
@@ -240,12 +240,12 @@ def test_every_other_route_keeps_its_limit(client: TestClient) -> None:
 def test_folders_of_uploads_that_were_killed_are_removed(
     client: TestClient, settings: ApiSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    abandoned = settings.import_dir / f"{imports.INCOMING}abc"
+    abandoned = settings.import_dir / f"{staging.INCOMING}abc"
     abandoned.mkdir(parents=True)
     (abandoned / "upload").write_bytes(b"half")
     send(client)
     assert abandoned.is_dir()
-    monkeypatch.setattr(imports, "ABANDONED_AFTER_S", -1.0)
+    monkeypatch.setattr(staging, "ABANDONED_AFTER_S", -1.0)
     send(client)
     assert not abandoned.exists()
 

@@ -127,6 +127,7 @@ def test_the_openapi_document_names_every_endpoint() -> None:
         ("POST", "/v1/models"),
         ("GET", "/v1/models/{model_id}"),
         ("GET", "/v1/benchmarks"),
+        ("POST", "/v1/benchmarks"),
         ("GET", "/v1/benchmarks/{benchmark_id}"),
         ("GET", "/v1/leaderboard"),
         ("GET", "/livez"),

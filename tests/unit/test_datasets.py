@@ -68,6 +68,14 @@ def test_a_public_file_is_fetched_once_and_kept(public, tmp_path, mirror):
     assert store.path(dataset, dataset.files[0]) == path
 
 
+def test_a_download_says_how_much_has_come(public, tmp_path):
+    seen = []
+    store = DataStore(cache=tmp_path / "cache", on_bytes=lambda *now: seen.append(now))
+    dataset = a_dataset(public=f"{public}/corpus/words.tsv")
+    store.path(dataset, dataset.files[0])
+    assert seen[-1] == (dataset.files[0].name, len(CONTENT), len(CONTENT))
+
+
 def test_a_changed_public_file_is_refused(public, tmp_path):
     dataset = a_dataset(public=f"{public}/corpus/words.tsv", content=b"another corpus")
     with pytest.raises(DataChecksumMismatch, match="does not hold the file"):

@@ -1,0 +1,118 @@
+"""`broca data add`: a recording of one's own, looked over, its ceiling computed, kept as `own/NAME`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from .data import settings_of
+from .display import messages_console, number, results_console, show_problem
+from .options import DATA_DIR, JSON
+
+if TYPE_CHECKING:
+    from scoring.datasets.own.manifest import Manifest
+    from scoring.datasets.own.store import OwnDataset
+
+
+def add_dataset(
+    folder: Path = typer.Argument(metavar="FOLDER", help="A folder of files, a ZIP archive of one, or a netCDF file."),
+    name: str = typer.Option(..., "--name", help="The name after `own/`."),
+    title: str = typer.Option(None, "--title", help="What the data are; the name if absent."),
+    licence: str = typer.Option(None, "--licence", help="What may be done with the data."),
+    citation: str = typer.Option(None, "--citation", help="What to cite."),
+    private: bool = typer.Option(None, "--private", help="Show it only to who names it."),
+    n_folds: int = typer.Option(None, "--folds", min=3, max=1000, help="Folds of the protocol `grouped`."),
+    as_json: bool = JSON,
+    data_dir: Path = DATA_DIR,
+) -> None:
+    """Add a recording of your own, to be scored as the benchmark own/NAME."""
+    from scoring.datasets.own.declaration import Declaration
+    from scoring.datasets.own.store import PREFIX, own_name
+    from scoring.errors import ScoringError
+    from storage.recordings import accept
+
+    declared = Declaration(title=title, licence=licence, citation=citation, private=private, n_folds=n_folds)
+    if not folder.exists():
+        show_problem(f"error: {folder} is neither a file nor a folder", code="file_unusable", hint=None)
+        raise typer.Exit(2)
+    try:
+        plain = own_name(name if name.startswith(PREFIX) else f"{PREFIX}{name}")
+        with _progress_view() as show:
+            found, is_new = accept(
+                settings_of(data_dir).own_dir, folder, plain, declared, bounds=None, on_progress=show
+            )
+    except ScoringError as error:
+        show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
+        raise typer.Exit(2) from None
+    except OSError as error:
+        show_problem(f"error: {error.filename} cannot be written: {error.strerror}", code="file_unusable", hint=None)
+        raise typer.Exit(2) from None
+    if as_json:
+        said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
+        typer.echo(json.dumps(said | asdict(found.manifest), indent=2))
+    else:
+        _show(found, is_new=is_new)
+
+
+def _show(found: OwnDataset, *, is_new: bool) -> None:
+    """What the data are, warnings, and the ceiling of each protocol that it is known under."""
+    said, console = found.manifest, results_console()
+    table = Table(title=f"{found.benchmark_id} version {found.version}", title_justify="left", show_header=False)
+    for row in _rows(said):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    if not is_new:
+        console.print("the same data, declared equally, were there already", markup=False)
+
+
+def _rows(said: Manifest) -> Iterator[tuple[str, str]]:
+    yield "title", said.title
+    yield "licence", said.licence
+    yield "citation", said.citation
+    yield "shown", "only to who names it" if said.private else "to everybody"
+    yield "stimuli", f"{said.n_stimuli:,}"
+    yield "units", f"{said.n_units:,} of {len(said.participants)} participants"
+    for part in said.parts:
+        yield f"part {part.name}", f"{part.n_stimuli:,} stimuli in {part.n_groups} groups, {part.n_units:,} units"
+    yield "protocols", ", ".join(said.protocols)
+    yield "folds of grouped", str(said.n_folds)
+    for protocol, ceiling in said.ceilings.items():
+        interval = "" if ceiling.low is None else f" ({number(ceiling.low)} … {number(ceiling.high)})"
+        value = f"none: {ceiling.reason}" if ceiling.value is None else f"{number(ceiling.value)}{interval}"
+        yield f"ceiling, {protocol}", value + (", unstable" if ceiling.is_unstable else "")
+    for warning in said.warnings:
+        yield f"warning {warning.code}", warning.detail
+
+
+@contextmanager
+def _progress_view() -> Iterator[Callable[[float, str], None]]:
+    """A function that shows how far it is: a bar on a terminal, else a line for every stage."""
+    console = messages_console()
+    if not console.is_terminal:
+        yield _stage_lines(console)
+        return
+    with Progress(TextColumn("{task.description}"), BarColumn(), console=console) as bars:
+        task = bars.add_task("", total=1.0)
+        yield lambda fraction, detail: bars.update(task, completed=fraction, description=detail)
+
+
+def _stage_lines(console: Console) -> Callable[[float, str], None]:
+    last = ""
+
+    def show(_fraction: float, detail: str) -> None:
+        nonlocal last
+        if detail != last:
+            last = detail
+            console.print(detail, markup=False)
+
+    return show

@@ -1,0 +1,71 @@
+"""Every benchmark there is: those of the folder, and one for each data set that somebody brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from ..datasets.own.store import PREFIX, OwnDataset, find, own_names
+from ..errors import BenchmarkUnknown, DataMalformed
+from ..metrics.linear_predictivity import METRIC
+from ..registry import Shelf, did_you_mean, names
+from .base import Benchmark, Kind, benchmark_named
+
+
+class Catalogue:
+    """Benchmarks by id; those on data sets that were brought lie in `own_dir` (None: there are none)."""
+
+    def __init__(self, own_dir: Path | None) -> None:
+        self._own_dir = own_dir
+
+    def names(self, *, include_private: bool = False) -> tuple[str, ...]:
+        """The ids of all benchmarks, sorted; private ones only where they are asked for."""
+        own = own_names(self._own_dir, include_private=include_private)
+        return tuple(sorted([*names(Shelf.BENCHMARKS), *(f"{PREFIX}{name}" for name in own)]))
+
+    def private_names(self) -> frozenset[str]:
+        """The ids of private benchmarks."""
+        return frozenset(self.names(include_private=True)) - frozenset(self.names())
+
+    def benchmark(self, name: str, version: int | None = None) -> Benchmark:
+        """The benchmark of this id; `version` chooses one of a data set that was brought (None: the newest).
+
+        Raises BenchmarkUnknown with the nearest public names, DataMalformed where a brought one is damaged.
+        """
+        own = self.own(name, version)
+        if own is not None:
+            return _on_own(own)
+        known = self.names()
+        if name not in names(Shelf.BENCHMARKS):
+            raise BenchmarkUnknown(f"{name!r} is not one of {', '.join(known)}", hint=did_you_mean(name, known))
+        return benchmark_named(name)
+
+    def benchmarks(self, ids: Iterable[str]) -> dict[str, Benchmark]:
+        """The benchmarks of these ids, by id; ids that no benchmark has now, or a damaged one, are left out."""
+        found = {}
+        for name in ids:
+            with suppress(BenchmarkUnknown, DataMalformed):
+                found[name] = self.benchmark(name)
+        return found
+
+    def own(self, name: str, version: int | None = None) -> OwnDataset | None:
+        """The data set behind `own/<name>`; None for the other benchmarks. Raises BenchmarkUnknown, DataMalformed."""
+        return find(self._own_dir, name.removeprefix(PREFIX), version) if name.startswith(PREFIX) else None
+
+
+def _on_own(dataset: OwnDataset) -> Benchmark:
+    manifest = dataset.manifest
+    return Benchmark(
+        name=dataset.benchmark_id,
+        version=dataset.version,
+        title=manifest.title,
+        kind=Kind.BRAIN,
+        metric=METRIC,
+        dataset=dataset.benchmark_id,
+        synthetic=False,
+        protocols=manifest.protocols,
+        n_folds=manifest.n_folds,
+        data_sha256=lambda: manifest.sha256,
+        experiment=lambda _: dataset.load(),
+    )

@@ -1,0 +1,92 @@
+"""What is wrong or strange about a data set: everything at once, not the first thing met."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ...errors import RecordingRefused, shown
+
+N_NAMED = 6
+"""Rows, units or names that one finding lists; of the others it says how many there are."""
+
+
+class Level(StrEnum):
+    """What a finding means for the data set."""
+
+    ERROR = "error"
+    """It cannot be used as it is."""
+    WARNING = "warning"
+    """It can be used; whoever reads its scores should know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing found, with a stable code."""
+
+    level: Level
+    code: str
+    detail: str
+
+
+class Findings:
+    """Collects what is found, in order."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+
+    def error(self, code: str, detail: str) -> None:
+        """Something that has to change."""
+        self._found.append(Finding(level=Level.ERROR, code=code, detail=detail))
+
+    def warn(self, code: str, detail: str) -> None:
+        """Something to know."""
+        self._found.append(Finding(level=Level.WARNING, code=code, detail=detail))
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What has to change."""
+        return tuple(finding for finding in self._found if finding.level is Level.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What is to be known."""
+        return tuple(finding for finding in self._found if finding.level is Level.WARNING)
+
+    def require(self) -> None:
+        """Raises RecordingRefused, which names every error and then every warning, where there is an error."""
+        if not self.errors:
+            return
+        lines = [f"{finding.level} {finding.code}: {finding.detail}" for finding in (*self.errors, *self.warnings)]
+        counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
+        raise RecordingRefused(
+            "\n".join([f"the data set has {counts}", *lines]),
+            hint="docs/how-to/bring-your-own-recording.md tells what the files hold",
+        )
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first of some names, quoted and short, and how many more there are."""
+    return _with_rest([shown(name) for name in names])
+
+
+def rows_listed(rows: Collection[int]) -> str:
+    """Runs of row numbers, counted from 1: `rows 3-7, 12`."""
+    runs: list[list[int]] = []
+    for row in sorted(rows):
+        if runs and row == runs[-1][1] + 1:
+            runs[-1][1] = row
+        else:
+            runs.append([row, row])
+    texts = [f"{first + 1}" if first == last else f"{first + 1}-{last + 1}" for first, last in runs]
+    return f"row{'' if len(rows) == 1 else 's'} {_with_rest(texts)}"
+
+
+def _with_rest(texts: list[str]) -> str:
+    more = f" and {len(texts) - N_NAMED} more" if len(texts) > N_NAMED else ""
+    return ", ".join(texts[:N_NAMED]) + more
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

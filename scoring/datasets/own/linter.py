@@ -1,0 +1,174 @@
+"""Looking a data set over as a whole: every check says all that it finds, and none stops the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
+
+from ...errors import shown
+from .arrangement import GROUPED, MOST_FOLDS, folds_of_parts, most_folds, parts_of, refusals
+from .declaration import SMALLEST_N_FOLDS
+from .findings import Findings, listed, rows_listed
+from .material import Material, Table, n_rows
+from .response_checks import check_responses
+
+MAX_PARTS = 64
+"""Sub-experiments of one recording."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the start of a formula."""
+
+
+def lint(material: Material, participants: Sequence[str] | None, n_folds: int | None, findings: Findings) -> None:
+    """Look over stimuli, units, responses and folds; `participants` are those that took part, if that was said."""
+    stimuli, units = material.stimuli, material.units
+    is_sound = True
+    if stimuli is not None:
+        n_before = len(findings.errors)
+        check_stimuli(stimuli, findings)
+        is_sound = len(findings.errors) == n_before
+        _check_groups(stimuli, findings)
+        if is_sound:
+            n_folds = check_folds(stimuli, n_folds, findings)
+    if units is not None:
+        check_units(units, participants, findings)
+    if stimuli is not None and len(set(parts_of(stimuli))) > MAX_PARTS:
+        findings.error("parts_too_many", f"stimuli: more than {MAX_PARTS} parts; each is fitted by itself")
+    elif stimuli is not None and units is not None and material.responses is not None:
+        check_responses(material.responses, stimuli, units, findings, n_folds=n_folds if is_sound else None)
+
+
+def check_stimuli(stimuli: Table, findings: Findings) -> None:
+    """Cells that are blank or cannot be shown, ids that are not unique, positions that are none."""
+    _check_cells(stimuli, "stimuli", findings, names=("stimulus_id", "passage", "group", "part"))
+    _refuse(stimuli["text"], lambda text: not text.strip(), "cell_blank", "stimuli: no text in", findings)
+    _refuse(stimuli["text"], _is_no_text, "not_text", "stimuli: bytes that are no text in", findings)
+    _check_unique(stimuli["stimulus_id"], "stimulus_id", findings)
+    if "position" in stimuli:
+        _refuse(stimuli["position"], _is_no_number, "position_malformed", "stimuli: no number as position in", findings)
+        part = stimuli.get("part", ("",) * n_rows(stimuli))
+        places = Counter(zip(part, stimuli["passage"], stimuli["position"], strict=True))
+        twice = [f"{position} in {passage}" for (_, passage, position), count in places.items() if count > 1]
+        if twice:
+            findings.error("position_repeated", f"a position stands twice in its passage: {listed(twice)}")
+    formulas = [row for row, text in enumerate(stimuli["text"]) if text.startswith(FORMULA_STARTS)]
+    if formulas:
+        detail = f"a spreadsheet would take the text in {rows_listed(formulas)} for a formula; it is kept as it is"
+        findings.warn("text_like_formula", detail)
+
+
+def check_units(units: Table, participants: Sequence[str] | None, findings: Findings) -> None:
+    """Whose each unit is, where it lies, and that it has a name of its own."""
+    _check_cells(units, "units", findings, names=("unit_id", "participant"))
+    _check_unique(units["unit_id"], "unit_id", findings)
+    _check_space(units, findings)
+    if "roi" in units:
+        rows = [row for row, region in enumerate(units["roi"]) if not region.strip()]
+        if rows:
+            findings.warn("region_blank", f"units: no roi in {rows_listed(rows)}")
+    if participants is None:
+        return
+    owners = units["participant"]
+    unknown = [row for row, name in enumerate(owners) if name.strip() and name not in participants]
+    if unknown:
+        names = listed(sorted({owners[row] for row in unknown}))
+        detail = f"units: {rows_listed(unknown)} belong to {names}, not one of the {len(participants)} participants"
+        findings.error("participant_unknown", detail)
+    idle = [name for name in participants if name not in owners]
+    if idle:
+        findings.warn("participant_without_units", f"no unit belongs to {listed(idle)}")
+
+
+def check_folds(stimuli: Table, n_folds: int | None, findings: Findings) -> int | None:
+    """The number of folds: whether whole groups can be held out, and under which other protocols folds can be made.
+
+    None, with an error, where they cannot be under `grouped`.
+    """
+    most = most_folds(stimuli)
+    wanted = n_folds or most or SMALLEST_N_FOLDS
+    found = refusals(stimuli, wanted)
+    if found[GROUPED] is not None:
+        hint = (
+            f"{most} folds would do" if most else f"no number of folds from {SMALLEST_N_FOLDS} to {MOST_FOLDS} would do"
+        )
+        findings.error("folds_impossible", f"{wanted} folds of whole groups: {found[GROUPED]}; {hint}")
+        return None
+    for name, reason in found.items():
+        if reason is not None:
+            findings.warn("protocol_unavailable", f"not defined under {name}: {reason}")
+    sizes = [len(fold.test) for _, folds in folds_of_parts(stimuli, wanted).values() for fold in folds]
+    if max(sizes) > 3 * min(sizes):
+        findings.warn("folds_uneven", f"folds of whole groups have from {min(sizes)} to {max(sizes)} test rows")
+    return wanted
+
+
+def _check_groups(stimuli: Table, findings: Findings) -> None:
+    """Texts that training and test could share, and passages that they could share."""
+    rows_of: dict[str, list[int]] = {}
+    for row, text in enumerate(stimuli["text"]):
+        if text.strip():
+            rows_of.setdefault(text, []).append(row)
+    split = {text: rows for text, rows in rows_of.items() if len({stimuli["group"][row] for row in rows}) > 1}
+    if split:
+        texts = "; ".join(f"{shown(text)} in {rows_listed(rows)}" for text, rows in [*split.items()][:3])
+        more = f" and {len(split) - 3} more" if len(split) > 3 else ""
+        findings.error("text_in_two_groups", f"training could contain the test: {texts}{more}")
+    groups_of: dict[str, set[str]] = {}
+    for passage, group in zip(stimuli["passage"], stimuli["group"], strict=True):
+        groups_of.setdefault(passage, set()).add(group)
+    torn = [passage for passage, groups in groups_of.items() if len(groups) > 1]
+    if torn:
+        detail = f"stimuli of one passage are read in one context, but stand in several groups: {listed(torn)}"
+        findings.warn("passage_in_two_groups", detail)
+
+
+def _check_cells(table: Table, what: str, findings: Findings, *, names: Iterable[str]) -> None:
+    for name in names:
+        cells = table.get(name, ())
+        _refuse(cells, lambda cell: not cell.strip(), "cell_blank", f"{what}: no {name} in", findings)
+        _refuse(
+            cells,
+            lambda cell: not cell.isprintable() or len(cell) > 256,
+            "cell_unprintable",
+            f"{what}: a {name} is not at most 256 printable characters in",
+            findings,
+        )
+
+
+def _refuse(cells: Sequence[str], is_bad: Callable[[str], bool], code: str, what: str, findings: Findings) -> None:
+    rows = [row for row, cell in enumerate(cells) if is_bad(cell)]
+    if rows:
+        findings.error(code, f"{what} {rows_listed(rows)}")
+
+
+def _check_unique(ids: Sequence[str], column: str, findings: Findings) -> None:
+    repeated = [name for name, count in Counter(ids).items() if count > 1]
+    if repeated:
+        findings.error("id_repeated", f"each {column} has to stand once; these do not: {listed(repeated)}")
+
+
+def _check_space(units: Table, findings: Findings) -> None:
+    axes = [axis for axis in ("x", "y", "z") if axis in units]
+    if axes and len(axes) < 3:
+        findings.error("coordinates_incomplete", f"units: {' and '.join(axes)} without the rest of x, y, z")
+    for axis in axes:
+        _refuse(
+            units[axis],
+            _is_no_number,
+            "coordinates_malformed",
+            f"units: no number as {axis} in",
+            findings,
+        )
+
+
+def _is_no_text(cell: str) -> bool:
+    """Whether a text holds NUL or what is left of bytes that were not UTF-8."""
+    return "\0" in cell or any("\ud800" <= character <= "\udfff" for character in cell)
+
+
+def _is_no_number(cell: str) -> bool:
+    try:
+        return not isfinite(float(cell))
+    except ValueError:
+        return True

@@ -1,0 +1,96 @@
+"""What is known of one version of a data set, written beside its files and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import DataMalformed
+from ...results import Ceiling, CeilingMethod
+
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartCounts:
+    """How large a part is; `n_incomplete_units` are left out of it because some of its rows have no value of theirs."""
+
+    name: str
+    n_stimuli: int
+    n_groups: int
+    n_units: int
+    n_incomplete_units: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A warning of the linter, kept."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """One version of a data set: what was declared, what was found, and the digest of each of its files.
+
+    `participants` counts the units of each. `ceilings` are by protocol, as scoring version `scoring_version` computes
+    them. `created` is a time in UTC.
+    """
+
+    title: str
+    licence: str
+    citation: str
+    private: bool
+    n_folds: int
+    protocols: tuple[str, ...]
+    files: Mapping[str, str]
+    n_bytes: int
+    n_stimuli: int
+    n_units: int
+    participants: Mapping[str, int]
+    parts: tuple[PartCounts, ...]
+    warnings: tuple[Note, ...]
+    ceilings: Mapping[str, Ceiling]
+    scoring_version: str
+    created: str
+
+    @property
+    def sha256(self) -> str:
+        """The identity of the data: the digest of the files' digests, in the order of their names."""
+        return hashlib.sha256("\n".join(self.files[name] for name in sorted(self.files)).encode()).hexdigest()
+
+    @property
+    def identity(self) -> str:
+        """The digest of the data and of what was declared of them: another one is another version."""
+        said = [self.sha256, self.title, self.licence, self.citation, self.private, self.n_folds]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+    def write(self, folder: Path) -> None:
+        """Put the manifest into a folder."""
+        text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
+        (folder / MANIFEST_FILE).write_text(text + "\n", encoding="utf8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """The manifest in a folder. Raises DataMalformed where it is missing or not one."""
+        try:
+            said: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf8"))
+            said["protocols"] = tuple(said["protocols"])
+            said["parts"] = tuple(PartCounts(**part) for part in said["parts"])
+            said["warnings"] = tuple(Note(**note) for note in said["warnings"])
+            said["ceilings"] = {name: _ceiling(ceiling) for name, ceiling in said["ceilings"].items()}
+            return cls(**said)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataMalformed(
+                f"the manifest of own/{folder.parent.name} version {folder.name} cannot be read",
+                hint="remove the folder of this version and add the data set again",
+            ) from error
+
+
+def _ceiling(said: dict[str, Any]) -> Ceiling:
+    return Ceiling(**{**said, "method": CeilingMethod(said["method"])})

@@ -1,0 +1,56 @@
+"""Reading a folder that somebody filled: which files it has to hold, and what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import declaration
+from .assembly import read_assembly
+from .findings import Findings, listed
+from .material import STIMULI_COLUMNS, STIMULI_EXTRAS, UNITS_COLUMNS, UNITS_EXTRAS, Material
+from .responses_file import FILES, read_responses
+from .tables import read_table
+
+STIMULI_FILE = "stimuli.csv"
+UNITS_FILE = "units.csv"
+ASSEMBLY_SUFFIX = ".nc"
+
+
+def is_known(name: str) -> bool:
+    """Whether a data set's folder may hold a file of this name; others are left alone."""
+    return name in {STIMULI_FILE, UNITS_FILE, declaration.FILE, *FILES} or name.endswith(ASSEMBLY_SUFFIX)
+
+
+def read_material(folder: Path, findings: Findings, *, max_bytes: int) -> Material:
+    """What the files of a folder hold; with errors, and None, for what is missing or cannot be read."""
+    paths = sorted(folder.iterdir())
+    names = [path.name for path in paths if path.is_file() and is_known(path.name)]
+    unused = [path.name for path in paths if path.name not in names]
+    if unused:
+        findings.warn("file_unused", f"nothing is done with {listed(unused)}")
+    assemblies = [name for name in names if name.endswith(ASSEMBLY_SUFFIX)]
+    tables = [name for name in names if name not in {declaration.FILE, *assemblies}]
+    if len(assemblies) > 1 or (assemblies and tables):
+        findings.error("files_disagree", f"one netCDF file, or tables, but not both: {listed([*assemblies, *tables])}")
+        return Material(stimuli=None, units=None, responses=None)
+    if assemblies:
+        return read_assembly(folder / assemblies[0], findings, max_bytes=max_bytes)
+    return _read_tables(folder, findings, max_bytes)
+
+
+def _read_tables(folder: Path, findings: Findings, max_bytes: int) -> Material:
+    for name in (STIMULI_FILE, UNITS_FILE):
+        if not (folder / name).is_file():
+            findings.error("file_missing", f"there is no {name}")
+    responses = [name for name in FILES if (folder / name).is_file()]
+    if len(responses) != 1:
+        found = f"there are {listed(responses)}" if responses else "there is none"
+        findings.error("file_missing", f"one of {', '.join(FILES)} has to be there; {found}")
+    stimuli, units = folder / STIMULI_FILE, folder / UNITS_FILE
+    return Material(
+        stimuli=read_table(stimuli, STIMULI_COLUMNS, STIMULI_EXTRAS, findings) if stimuli.is_file() else None,
+        units=read_table(units, UNITS_COLUMNS, UNITS_EXTRAS, findings) if units.is_file() else None,
+        responses=(
+            read_responses(folder / responses[0], findings, max_bytes=max_bytes) if len(responses) == 1 else None
+        ),
+    )
