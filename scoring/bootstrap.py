@@ -100,7 +100,18 @@ def draws(parts: Sequence[HeldOut], pooling: Pooling, *, seed: int, n_draws: int
     return np.asarray(np.mean(found, axis=0))
 
 
-def draws_whole_folds(data: PartData) -> bool:
+def n_clusters_of(parts: Sequence[HeldOut]) -> int:
+    """How many passages, or folds where those are drawn, the draws of all parts rest on."""
+    return sum(_n_clusters(part.data) for part in parts)
+
+
+def _n_clusters(data: PartData) -> int:
+    if _draws_whole_folds(data):
+        return len(data.folds)
+    return len({data.passages[row] for fold in data.folds for row in fold.test})
+
+
+def _draws_whole_folds(data: PartData) -> bool:
     """Whether some fold tests fewer than two passages, so that there is nothing to draw within it."""
     return any(len({data.passages[row] for row in fold.test}) < 2 for fold in data.folds)
 
@@ -109,7 +120,7 @@ def _of_part(part: HeldOut, pooling: Pooling, *, seed: tuple[int, int], n_draws:
     data = part.data
     n_folds, blocks = len(data.folds), blocks_of(data.participants, pooling)
     deviations = train_deviations(data)
-    as_it_is = draws_whole_folds(data)
+    as_it_is = _draws_whole_folds(data)
 
     def of_fold(index: int) -> FloatArray:
         passages = [data.passages[row] for row in data.folds[index].test]

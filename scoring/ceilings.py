@@ -8,22 +8,15 @@ import numpy as np
 
 from .datasets.base import Experiment
 from .errors import NumericalFailure
-from .metrics.part_fits import part_data
 from .protocols import BrainRules
 from .results import Ceiling, CeilingMethod
-from .subject_extrapolation import MINIMUM_PARTICIPANTS, Extrapolation, extrapolate
 from .types import FloatArray
 
 N_HALVES = 200
 """Random halves of a split-half ceiling."""
 
 LEVEL = 0.95
-
-FEW_PARTICIPANTS = 6
-"""With fewer participants an extrapolation is called unstable: it rests on four points or less."""
-
-STEEP = 1.5
-"""An extrapolation to more than so many times of what is at hand is called unstable."""
+"""Share of the random halves between `low` and `high`."""
 
 
 def from_item_variance(means: FloatArray, sd: FloatArray, n: FloatArray) -> Ceiling:
@@ -65,7 +58,7 @@ def split_half(readings: FloatArray, *, seed: int = 0, n_halves: int = N_HALVES)
         )
         if both.sum() >= 3 and np.ptp(first) > 0 and np.ptp(second) > 0:
             rho = np.corrcoef(first, second)[0, 1]
-            found.append(2 * rho / (1 + rho))
+            found.append(2 * rho / (1 + rho) if rho > -1 else -np.inf)
     if not found or np.median(found) <= 0:
         return Ceiling.none("halves of the readers do not agree")
     low, value, high = (float(np.sign(share) * np.sqrt(abs(share))) for share in _centre_and_ends(np.array(found)))
@@ -88,9 +81,12 @@ def ceiling_of(
     of v0, pooled over units as the protocol pools; its interval holds 95 % of the bootstrapped ones, `at_hand` is v(N).
     It is inter-subject predictivity: a model may exceed it. Raises DataMalformed where folds cannot be made.
     """
-    parts = [
-        part for part in part_data(experiment, rules, n_folds) if len(set(part.participants)) >= MINIMUM_PARTICIPANTS
-    ]
+    # The web process imports data sets, which have ceilings of their own, and loads nothing that fits.
+    from .metrics.part_fits import part_data
+    from .subject_extrapolation import MINIMUM_PARTICIPANTS, extrapolate, mean_over_parts
+
+    parts = part_data(experiment, rules, n_folds)
+    parts = tuple(part for part in parts if len(set(part.participants)) >= MINIMUM_PARTICIPANTS)
     if not parts:
         return Ceiling.none("fewer than three participants took part: none can be predicted from several others")
     found = []
@@ -100,28 +96,11 @@ def ceiling_of(
             found.append(extrapolate(part, rules, seed=seed + index, on_progress=report))
         except NumericalFailure as failure:
             return Ceiling.none(f"part {part.name}: {failure}")
-    return _mean_over_parts(found)
+    return mean_over_parts(found)
 
 
 def _report_of(on_progress: Callable[[float], None], index: int, n_parts: int) -> Callable[[float], None]:
     return lambda done: on_progress((index + done) / n_parts)
-
-
-def _mean_over_parts(found: list[Extrapolation]) -> Ceiling:
-    value = float(np.mean([part.value for part in found]))
-    if value <= 0:
-        return Ceiling.none("participants do not predict one another")
-    low, _, high = _centre_and_ends(np.mean([part.draws for part in found], axis=0))
-    n_left_out = sum(part.n_units_left_out for part in found)
-    return Ceiling(
-        value=value,
-        method=CeilingMethod.SUBJECT_EXTRAPOLATION,
-        low=low,
-        high=high,
-        reason=f"{n_left_out} units without a curve were left out" if n_left_out else None,
-        at_hand=float(np.mean([part.at_hand for part in found])),
-        is_unstable=any(part.n_participants < FEW_PARTICIPANTS or part.value > STEEP * part.at_hand for part in found),
-    )
 
 
 def _centre_and_ends(values: FloatArray) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """How well participants predict one another in one part of a recording, and what infinitely many would reach.
 
-What belongs here: which participants predict which, the curves through what they reach. What does not: the fit itself
-(`regression`), the ceiling that follows (`ceilings`).
+What belongs here: which participants predict which, the curves through what they reach, the ceiling that follows. What
+does not: the fit itself (`regression`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .metrics.pooling import blocks_of, by_row
 from .protocols import BrainRules
 from .regression.encode import cross_val_encode
 from .regression.gram import centred
+from .results import Ceiling, CeilingMethod
 from .types import FloatArray
 
 MINIMUM_PARTICIPANTS = 3
@@ -32,6 +33,14 @@ One fit predicts everybody outside its pool: nine participants have 9 fits a siz
 
 N_BOOTSTRAPS = 100
 """As in the published method."""
+
+FEW_PARTICIPANTS = 6
+"""With fewer participants an extrapolation is called unstable: it rests on four points or less."""
+
+STEEP = 1.5
+"""An extrapolation to more than so many times of what is at hand is called unstable."""
+
+INTERVAL = (0.025, 0.975)
 
 Scores = dict[int, dict[int, list[FloatArray]]]
 """By participant and number of participants (itself included): r of its units, (n_folds, n_units) a fit."""
@@ -83,6 +92,24 @@ def extrapolate(
         draws=draws * (value / np.median(draws)) if np.median(draws) > 0 else draws,
         n_participants=n_participants,
         n_units_left_out=int((~fitted).sum()),
+    )
+
+
+def mean_over_parts(found: Sequence[Extrapolation]) -> Ceiling:
+    """The ceiling of a recording from those of its parts, each of the same weight; none where it is not above 0."""
+    value = float(np.mean([part.value for part in found]))
+    if value <= 0:
+        return Ceiling.none("participants do not predict one another")
+    low, high = np.quantile(np.mean([part.draws for part in found], axis=0), INTERVAL)
+    n_left_out = sum(part.n_units_left_out for part in found)
+    return Ceiling(
+        value=value,
+        method=CeilingMethod.SUBJECT_EXTRAPOLATION,
+        low=float(low),
+        high=float(high),
+        reason=f"{n_left_out} units without a curve were left out" if n_left_out else None,
+        at_hand=float(np.mean([part.at_hand for part in found])),
+        is_unstable=any(part.n_participants < FEW_PARTICIPANTS or part.value > STEEP * part.at_hand for part in found),
     )
 
 

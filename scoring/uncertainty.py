@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from .bootstrap import draws_whole_folds
-from .metrics.part_fits import HeldOut
 from .results import Interval
 from .types import FloatArray
 
@@ -37,29 +35,28 @@ def jackknife_correlation(
         return None
     z_all, z_without = np.arctanh(r_all), np.arctanh(r_without)
     pseudo = len(names) * z_all - (len(names) - 1) * z_without
-    half = scipy.stats.t.ppf((1 + level) / 2, len(names) - 1) * pseudo.std(ddof=1) / np.sqrt(len(names))
+    half = stdtrit(len(names) - 1, (1 + level) / 2) * pseudo.std(ddof=1) / np.sqrt(len(names))
     low, high = np.tanh([pseudo.mean() - half, pseudo.mean() + half])
     return Interval(level=level, low=float(low), high=float(high), method="jackknife-fisher-z-t", n=len(names))
 
 
 def interval_of(
-    parts: Sequence[HeldOut],
     raw_by_participant: Mapping[str, float],
     draws: FloatArray,
     *,
+    n_clusters: int,
     seed: int,
     level: float = LEVEL,
 ) -> tuple[Interval | None, str | None]:
     """The interval of a raw score, or None and why there is none.
 
     With five participants or more: tanh(mean z ± t(n − 1) · standard error), z = atanh of each participant's raw
-    score; it speaks of further participants like these. Else, with five passages or more (folds, where a fold tests
-    one passage alone): the percentiles of `draws` (n_draws,), made with `seed`; it speaks of further passages like
-    these for the same participants and is conditional on the fits.
+    score; it speaks of further participants like these. Else, with `n_clusters` of five passages or more: the
+    percentiles of `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the
+    same participants and is conditional on the fits.
     """
     if len(raw_by_participant) >= MINIMUM_CLUSTERS:
         return _over_participants(np.array(list(raw_by_participant.values())), level)
-    n_clusters = sum(_n_clusters(part) for part in parts)
     if n_clusters < MINIMUM_CLUSTERS:
         return None, (
             f"{len(raw_by_participant)} participants and {n_clusters} passages are too few; "
@@ -96,13 +93,6 @@ def _over_participants(raws: FloatArray, level: float) -> tuple[Interval | None,
     if np.abs(raws).max() >= 1:
         return None, "a participant's raw score is ±1, which has no Fisher z"
     z, n = np.arctanh(raws), len(raws)
-    half = scipy.stats.t.ppf((1 + level) / 2, n - 1) * z.std(ddof=1) / np.sqrt(n)
+    half = stdtrit(n - 1, (1 + level) / 2) * z.std(ddof=1) / np.sqrt(n)
     low, high = np.tanh([z.mean() - half, z.mean() + half])
     return Interval(level=level, low=float(low), high=float(high), method="participants-fisher-z-t", n=n), None
-
-
-def _n_clusters(part: HeldOut) -> int:
-    """How many passages, or folds where those are drawn, a part's draws rest on."""
-    if draws_whole_folds(part.data):
-        return len(part.data.folds)
-    return len({part.data.passages[row] for fold in part.data.folds for row in fold.test})

@@ -1,5 +1,7 @@
 """Ceilings: the curve that is extrapolated, who predicts whom, what comes out for recordings of known reliability."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 
@@ -211,4 +213,12 @@ def test_readers_that_do_not_agree_have_no_ceiling():
     signal = rng.standard_normal(400)
     opposed = np.stack([signal, -signal], axis=1) + 0.1 * rng.standard_normal((400, 2))
     assert "do not agree" in split_half(opposed).reason
+    assert "do not agree" in split_half(np.array([[1.0, -1], [2, -2], [4, -4]])).reason
     assert "at least three items" in split_half(np.ones((2, 5))).reason
+
+
+def test_data_sets_and_intervals_load_nothing_that_fits():
+    """The web process imports both."""
+    code = "import sys, scoring.ceilings, scoring.uncertainty; print('scoring.regression.encode' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

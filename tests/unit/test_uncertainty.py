@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from scoring.bootstrap import draws
+from scoring.bootstrap import draws, n_clusters_of
 from scoring.metrics.correlation import pearson_columns
 from scoring.metrics.part_fits import HeldOut, PartData
 from scoring.metrics.pooling import pooled
@@ -125,6 +125,7 @@ def test_where_folds_test_one_passage_whole_folds_are_drawn():
         for fold, p in enumerate(part.predictions)
     ]
     found = draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=4000)
+    assert n_clusters_of([part, part]) == 12
     assert found.mean() == pytest.approx(np.mean(fold_scores), abs=0.02)
     assert found.std() == pytest.approx(np.std(fold_scores) / np.sqrt(6), rel=0.06)
 
@@ -146,9 +147,8 @@ def test_the_interval_over_passages_covers_as_often_as_it_says():
     truth = (0.5 + 1) / np.sqrt(2 * (0.25 + 0.64 + 1))
     for _ in range(n_made):
         part = clustered(rng)
-        interval, reason = interval_of(
-            [part], {"p": 0.5}, draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=200), seed=0
-        )
+        drawn = draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=200)
+        interval, reason = interval_of({"p": 0.5}, drawn, n_clusters=n_clusters_of([part]), seed=0)
         assert reason is None
         n_covered += interval.low <= truth <= interval.high
     assert (interval.method, interval.n, interval.seed) == ("passage-bootstrap", 48, 0)
@@ -159,7 +159,7 @@ def test_the_interval_over_participants_covers_as_often_as_it_says():
     rng, n_covered, n_made = np.random.default_rng(1), 0, 400
     for _ in range(n_made):
         raws = np.tanh(0.3 + 0.2 * rng.standard_normal(6))
-        interval, _ = interval_of([], dict(zip("abcdef", raws, strict=True)), np.zeros(0), seed=0)
+        interval, _ = interval_of(dict(zip("abcdef", raws, strict=True)), np.zeros(0), n_clusters=0, seed=0)
         n_covered += interval.low <= np.tanh(0.3) <= interval.high
     assert (interval.method, interval.n, interval.seed) == ("participants-fisher-z-t", 6, None)
     assert 0.92 <= n_covered / n_made <= 0.98
@@ -167,15 +167,15 @@ def test_the_interval_over_participants_covers_as_often_as_it_says():
 
 def test_the_interval_over_participants_equals_that_of_scipy():
     raws = [0.1, 0.25, 0.3, 0.12, 0.4]
-    interval, _ = interval_of([], dict(zip("abcde", raws, strict=True)), np.zeros(0), seed=0)
+    interval, _ = interval_of(dict(zip("abcde", raws, strict=True)), np.zeros(0), n_clusters=0, seed=0)
     z = np.arctanh(raws)
     expected = np.tanh(scipy.stats.t.interval(0.95, 4, loc=z.mean(), scale=scipy.stats.sem(z)))
     np.testing.assert_allclose([interval.low, interval.high], expected)
 
 
 def test_fewer_than_five_participants_and_passages_give_a_reason():
-    part = made(4, n_folds=4)
-    interval, reason = interval_of([part], {"a": 0.1, "b": 0.2, "c": 0.1}, np.zeros(10), seed=0)
+    n_clusters = n_clusters_of([made(4, n_folds=4)])
+    interval, reason = interval_of({"a": 0.1, "b": 0.2, "c": 0.1}, np.zeros(10), n_clusters=n_clusters, seed=0)
     assert interval is None
     assert "3 participants and 4 passages are too few" in reason
 
