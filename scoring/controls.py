@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .results import ScoreWarning
+from .uncertainty import paired_difference
 
 LEAK = "leak"
 """The code of the warning that knowing where a stimulus stands predicts as well as the model."""
@@ -44,8 +45,6 @@ def difference(
     raw: float, draws: Sequence[float], *, baseline: str, baseline_raw: float, baseline_draws: Sequence[float]
 ) -> Difference:
     """How far a score is above a baseline; the interval needs as many draws of the one as of the other."""
-    from .uncertainty import paired_difference  # it brings every metric, without which a server starts sooner
-
     interval = None
     if len(draws) and len(draws) == len(baseline_draws):
         interval = paired_difference(raw, draws, baseline_raw, baseline_draws)

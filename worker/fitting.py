@@ -29,8 +29,8 @@ class Fitter:
 
     def __init__(self, subject: str) -> None:
         self._subject = subject
-        self._ceilings: dict[tuple[str, str], Ceiling] = {}
-        self._tried: set[tuple[str, str, str]] = set()
+        self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
+        self._tried: set[tuple[str, int, str, str]] = set()
 
     def answer(self, reading: Reading) -> RunAnswer:
         """The answer to a run whose responses are there. Whatever goes wrong with the model's fit is an answer too."""
@@ -45,7 +45,7 @@ class Fitter:
     def _score(
         self, run: RunOrder, benchmark: Benchmark, experiment: Experiment, responses: Responses, *, share: float
     ) -> Score:
-        key = (run.benchmark, run.protocol)
+        key = (benchmark.name, benchmark.version, run.protocol)
         score = compare(
             responses,
             benchmark,
@@ -61,18 +61,22 @@ class Fitter:
     def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:
         if not benchmark.asks_layers:
             return []
-        tried = {name for *where, name in self._tried if where == [run.benchmark, run.protocol]}
-        return [name for name in baseline_names(experiment) if name not in {*run.known_baselines, *tried}]
+        where = (benchmark.name, benchmark.version, run.protocol)
+        return [
+            name
+            for name in baseline_names(experiment)
+            if name not in run.known_baselines and (*where, name) not in self._tried
+        ]
 
     def _baselines(
         self, run: RunOrder, benchmark: Benchmark, experiment: Experiment, names: list[str]
     ) -> tuple[Score, ...]:
         """The scores of the baselines; one that fails is told to the log and stays missing."""
-        found = []
+        found, where = [], (benchmark.name, benchmark.version, run.protocol)
         for index, name in enumerate(names):
             low = 1 - SHARE_OF_BASELINES * (1 - index / len(names))
             span = (low, low + SHARE_OF_BASELINES / len(names))
-            self._tried.add((run.benchmark, run.protocol, name))
+            self._tried.add((*where, name))
             try:
                 found.append(
                     score_baseline(
@@ -80,7 +84,7 @@ class Fitter:
                         benchmark,
                         experiment,
                         protocol_named(run.protocol),
-                        ceiling=self._ceilings[run.benchmark, run.protocol],
+                        ceiling=self._ceilings[where],
                         on_progress=reporter(run, Stage.FIT, f"baselines of {run.benchmark}", span=span),
                     )
                 )
