@@ -6,6 +6,7 @@
 Importing this loads neither torch nor a database.
 """
 
+from .benchmarks import Benchmark
 from .board import Leaderboard
 from .client import Client
 from .errors import (
@@ -19,7 +20,7 @@ from .errors import (
     ServerUnreachable,
     WaitTimedOut,
 )
-from .results import Benchmark, Job, LayerScore, Model, Progress, Run, Score
+from .results import Job, LayerScore, Model, Progress, Run, Score
 
 __all__ = [
     "AnswerNotUnderstood",

@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from .benchmarks import Benchmark
 from .board import Leaderboard
 from .connection import Connection, QueryValue
 from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
 from .packing import packed
-from .results import Benchmark, Job, LayerScore, Model, Result, Score
+from .results import Job, LayerScore, Model, Result, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 

@@ -270,32 +270,3 @@ class Model(Result):
     n_layers: int | None = None
     width: int | None = None
     labels: dict[str, Any] | None = None
-
-
-class BenchmarkDataset(Result):
-    """The data behind a benchmark."""
-
-    name: str
-    licence: str | None = None
-    citation: str | None = None
-    sha256: str | None = None
-    ready: bool | None = None
-
-
-class Benchmark(Result):
-    """A benchmark that the server offers; the numbers of a synthetic one say nothing of brains or readers.
-
-    `n`, `ceilings` (by protocol) and `warnings` are known of data sets that were added.
-    """
-
-    id: str
-    version: int | None = None
-    title: str | None = None
-    synthetic: bool = False
-    private: bool = False
-    protocols: tuple[str, ...] = ()
-    dataset: BenchmarkDataset | None = None
-    n_folds: int | None = None
-    n: dict[str, int] | None = None
-    ceilings: dict[str, Ceiling] | None = None
-    warnings: tuple[ScoreWarning, ...] | None = None

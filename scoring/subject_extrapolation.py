@@ -52,8 +52,8 @@ class Extrapolation:
 
     `draws` (n_bootstraps,) are values of resampled subsets and folds, scaled so that their median is the value: each
     unit's v0 has a long upper tail, which the median over units of one bootstrap sees and that of the units' own
-    medians does not. Units that have no curve, because their response
-    varies in no fold, are counted in `n_units_left_out`.
+    medians does not. Units that have no curve, because their response varies in none or too few of the folds, are
+    counted in `n_units_left_out`.
     """
 
     value: float

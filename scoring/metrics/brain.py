@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..bootstrap import draws
+from ..bootstrap import draws, n_clusters_of
 from ..datasets.base import Experiment
 from ..errors import NumericalFailure
 from ..nulls import NullKind, null_test
@@ -77,7 +77,9 @@ def _with_uncertainty(
         null = null_test(predicted, rules.pooling, kind=kind, seed=seed)
     except NumericalFailure as failure:
         return replace(outcome, interval_reason=failure.detail)
-    interval, reason = interval_of(predicted, _raw_by_participant(outcome, rules), drawn, seed=seed)
+    interval, reason = interval_of(
+        _raw_by_participant(outcome, rules), drawn, n_clusters=n_clusters_of(predicted), seed=seed
+    )
     return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=tuple(drawn.tolist()))
 
 

@@ -112,7 +112,8 @@ def fit_parts(
                 inputs = _inputs(layer, gram, part, standardise=standardise)
                 fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step)
                 fits[part.name][name] = fit
-                standings[part.name][name] = _standing(fit, inputs, part, rules)
+                is_alone = len(layers) == 1
+                standings[part.name][name] = _standing(fit, None if is_alone else inputs, part, rules)
     return tuple(
         PartFits(
             data=part, fits=fits[part.name], chosen=_chosen(part, standings[part.name], rules), pooling=rules.pooling
@@ -168,15 +169,15 @@ def _inputs(layer: FeatureArray | Gram, gram: Gram, part: PartData, *, standardi
     return layer[part.rows].astype(np.float64)
 
 
-def _standing(fit: EncodingFit, inputs: FloatArray, part: PartData, rules: BrainRules) -> FloatArray:
-    """How well a layer stands in each fold by what the rule goes by, (n_folds,)."""
+def _standing(fit: EncodingFit, K: FloatArray | None, part: PartData, rules: BrainRules) -> FloatArray:
+    """How well a layer stands in each fold by what the rule goes by, (n_folds,); K is None where it is the only one."""
     if rules.layer is LayerRule.BEST_ON_TEST:
         return np.full(len(part.folds), pooled(fit.test_r, part.participants, rules.pooling))
-    if rules.layer is LayerRule.LAST_BLOCK:
+    if rules.layer is LayerRule.LAST_BLOCK or K is None:
         return np.zeros(len(part.folds))
     if fit.inner_r is not None:
         return np.asarray(np.nanmedian(fit.inner_r, axis=1))
-    return np.array([_on_inner_split(inputs, part, fold, rules) for fold in part.folds])
+    return np.array([_on_inner_split(K, part, fold, rules) for fold in part.folds])
 
 
 def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules) -> float:

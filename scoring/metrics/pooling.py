@@ -69,7 +69,13 @@ def _centre(r: NDArray[np.floating[Any]], pooling: Pooling, whose: str) -> NDArr
         raise NumericalFailure(f"{whose} has a fold in which no unit's response varies")
     if pooling is Pooling.MEAN_UNITS:
         return np.asarray(np.nanmean(r, axis=1))
-    return np.asarray(np.nanmedian(r, axis=1)) if is_nan.any() else _median(r)
+    has_gaps = is_nan.any(axis=0)
+    if not has_gaps.any():
+        return _median(r)
+    # np.nanmedian goes row by row: units that never have a value are left out before it.
+    is_empty = is_nan.all(axis=0)
+    rest = r[:, ~is_empty]
+    return _median(rest) if np.array_equal(has_gaps, is_empty) else np.asarray(np.nanmedian(rest, axis=1))
 
 
 def _median(r: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:

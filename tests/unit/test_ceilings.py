@@ -101,7 +101,7 @@ def test_few_features_give_the_fit_of_their_gram_matrix():
         few = cross_val_encode(X, Y, folds, regression, is_gram=False, standardise=False)
         gram = cross_val_encode(X @ X.T, Y, folds, regression)
         np.testing.assert_allclose(few.penalties, gram.penalties)
-        np.testing.assert_allclose(few.test_r, gram.test_r, atol=1e-9)
+        np.testing.assert_allclose(few.test_r, gram.test_r, atol=1e-5)
 
 
 def test_pools_are_all_there_are_or_balanced_samples():
@@ -124,7 +124,7 @@ def test_each_participant_is_predicted_from_the_others_pooled_units(n_units):
     scores = collect(part, rules, rng=np.random.default_rng(0))
     X, Y = values[:, : 2 * n_units], values[:, 2 * n_units :]
     expected = cross_val_encode(X @ X.T, Y, part.folds, rules.regression).test_r
-    np.testing.assert_allclose(scores[2][3][0], expected, atol=1e-9)
+    np.testing.assert_allclose(scores[2][3][0], expected, atol=1e-5)
     assert {size: len(fits) for size, fits in scores[2].items()} == {2: 2, 3: 1}
 
 

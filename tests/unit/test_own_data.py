@@ -11,6 +11,7 @@ import pytest
 
 from scoring.benchmarks.base import benchmark_named
 from scoring.benchmarks.catalogue import Catalogue
+from scoring.ceilings import ceiling_of
 from scoring.datasets.download import DataStore
 from scoring.datasets.own import arrangement, intake
 from scoring.datasets.own.declaration import Declaration
@@ -76,8 +77,17 @@ def test_the_data_come_back_as_they_were_brought(folder, take_in):
     assert experiment.measured.units.participants == tuple(row["participant"] for row in own_data.units())
     assert experiment.measured.units.regions == tuple(row["roi"] for row in own_data.units())
     assert (manifest.n_stimuli, manifest.n_units, manifest.n_folds) == (96, 12, 6)
-    assert manifest.participants == dict.fromkeys(own_data.PARTICIPANTS, 4)
+    assert manifest.participants == dict.fromkeys(own_data.PARTICIPANTS, 6)
     assert set(manifest.protocols) == set(PROTOCOLS)
+
+
+def test_the_ceiling_is_that_of_the_data_under_grouped(folder, take_in):
+    own_data.change_table(folder / "units.csv", lambda rows: [row.update(participant="carla") for row in rows[9:]])
+    manifest, experiment = take_in(folder)
+    rules = protocol_named("grouped").brain_rules("own/mine")
+    assert manifest.ceilings == {"grouped": ceiling_of(experiment, rules, manifest.n_folds)}
+    assert 0 < manifest.ceilings["grouped"].value < 2
+    assert take_in(own_data.zipped(folder))[0].ceilings == manifest.ceilings
 
 
 def test_every_way_to_bring_the_same_data_gives_the_same_digest(folder, take_in, tmp_path):
@@ -131,11 +141,11 @@ def test_a_part_that_a_participant_did_not_take_leaves_the_others_whole(folder, 
         folder / "stimuli.csv",
         lambda rows: [row.update(part="early" if row["group"] < "tale 3" else "late") for row in rows],
     )
-    own_data.change_responses(folder, lambda values: values[48:, :4].fill(np.nan))
+    own_data.change_responses(folder, lambda values: values[48:, :6].fill(np.nan))
     manifest, experiment = take_in(folder)
     assert [(part.name, part.n_units, part.n_incomplete_units) for part in manifest.parts] == [
         ("early", 12, 0),
-        ("late", 8, 0),
+        ("late", 6, 0),
     ]
     assert manifest.n_folds == 3
     assert [len(part.rows) for part in experiment.measured.parts] == [48, 48]
@@ -149,7 +159,7 @@ def test_everything_wrong_is_told_at_once(folder, refusal):
     own_data.change_table(folder / "stimuli.csv", lambda rows: rows[50].update(text=rows[0]["text"]))
     own_data.change_table(folder / "units.csv", lambda rows: rows[1].update(participant="ana"))
     own_data.change_responses(folder, lambda values: values.__setitem__((slice(3, 6), 2), np.inf))
-    (folder / "dataset.toml").write_text('participants = ["anna", "ben", "carla"]\nlicense = "MIT"\n')
+    (folder / "dataset.toml").write_text('participants = ["anna", "ben"]\nlicense = "MIT"\n')
     lines = refusal(folder)
     assert lines[0] == "the data set has 5 errors, 1 warning"
     assert sorted(codes(lines)) == [
@@ -182,8 +192,8 @@ def test_missing_values_and_constant_units_are_warnings_with_their_places(folder
 
 
 def test_a_participant_without_a_usable_unit_is_told(folder, take_in):
-    own_data.change_responses(folder, lambda values: values[0, :4].fill(np.nan))
-    (folder / "dataset.toml").write_text('participants = ["anna", "ben", "carla", "dora"]')
+    own_data.change_responses(folder, lambda values: values[0, :6].fill(np.nan))
+    (folder / "dataset.toml").write_text('participants = ["anna", "ben", "dora"]')
     manifest, _ = take_in(folder)
     told = [note.detail for note in manifest.warnings if note.code == "participant_without_units"]
     assert ["'dora'" in told[0], "'anna'" in told[1]] == [True, True]
@@ -219,7 +229,7 @@ EVERY = slice(None)
 @pytest.mark.parametrize(
     ("spoil", "code", "words"),
     [
-        (with_value(EVERY, slice(4), 1), "participant_constant", "'anna'"),
+        (with_value(EVERY, slice(6), 1), "participant_constant", "'anna'"),
         (with_value(0, EVERY, np.nan), "part_without_units", "96 rows"),
         (responses_are(own_data.responses()[:-1]), "lengths_disagree", "95 rows"),
         (responses_are(own_data.responses()[:, 1:]), "lengths_disagree", "11 columns"),
