@@ -11,12 +11,15 @@ from .score_schemas import Ceiling, Warning
 
 
 class BenchmarkDataset(Wire):
-    """The data behind a benchmark. `ready` says whether its files are on this machine."""
+    """The data behind a benchmark. `ready` says whether its files are on this machine.
+
+    `sha256` is null where it follows from files that users bring and that are not here.
+    """
 
     name: str
     licence: str | None
     citation: str | None
-    sha256: str
+    sha256: str | None
     ready: bool
 
 

@@ -9,6 +9,7 @@ from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import dataset_named
 from scoring.datasets.own.manifest import Manifest
 from scoring.datasets.own.store import OwnDataset
+from scoring.errors import DataError
 
 from . import benchmark_schemas as wire
 from .score_schemas import Ceiling, Warning
@@ -75,6 +76,13 @@ def _dataset(benchmark: KnownBenchmark, store: DataStore) -> wire.BenchmarkDatas
         name=benchmark.dataset,
         licence=dataset and dataset.licence,
         citation=dataset and dataset.citation,
-        sha256=benchmark.data_sha256(),
+        sha256=_sha256(benchmark, store),
         ready=dataset is None or store.is_ready(dataset),
     )
+
+
+def _sha256(benchmark: KnownBenchmark, store: DataStore) -> str | None:
+    try:
+        return benchmark.data_sha256(store)
+    except DataError:
+        return None

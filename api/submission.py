@@ -6,12 +6,14 @@ Neither the hub nor a model is asked; of a local model's folder only names, size
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import Benchmark
 from scoring.benchmarks.catalogue import Catalogue
-from scoring.errors import BenchmarkUnknown, ModelError
+from scoring.datasets.download import DataStore
+from scoring.errors import BenchmarkUnknown, DataError, ModelError
 from scoring.protocols import Protocol, protocol_named
 from scoring.subjects import demo_model, local, model_ids
 from scoring.subjects.imported import refuse_options
@@ -33,7 +35,7 @@ class Wanted:
     """A job that may be submitted.
 
     `signature` is that of a local model's folder as it is now, `imported` the revision of an import that is meant,
-    `data_sha256` that of each benchmark's data.
+    `data_sha256` that of each benchmark's data, as far as it is known here.
     """
 
     new_job: NewJob
@@ -71,7 +73,7 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
         model=model,
         signature=_signature(model.inner or model, settings),
         imported=_imported(model, request.model.revision, settings),
-        data_sha256={benchmark.name: benchmark.data_sha256() for benchmark in benchmarks},
+        data_sha256=_identities(benchmarks, settings.data_store(offline=True)),
     )
 
 
@@ -92,10 +94,19 @@ def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] |
         known = {}
         for name, version in job.benchmarks:
             score = scores.find_pinned(session, pinned_key(_pinned(job, name, version, revision)))
-            if score is None or score.score.data_sha256 != wanted.data_sha256[name]:
+            if score is None or score.score.data_sha256 != wanted.data_sha256.get(name):
                 return None
             known[name] = score
     return known
+
+
+def _identities(benchmarks: list[Benchmark], data: DataStore) -> dict[str, str]:
+    """The identity of each benchmark's data by name, where it can be known here."""
+    found = {}
+    for benchmark in benchmarks:
+        with suppress(DataError):
+            found[benchmark.name] = benchmark.data_sha256(data)
+    return found
 
 
 def _model(reference: ModelReference) -> ModelId:

@@ -73,7 +73,7 @@ def compare(
         alignment=protocol.reading.times,
         word_probability=protocol.reading.word_probability,
     )
-    return _score(outcome, responses, benchmark, protocol, subject=subject, ceiling=experiment.ceiling)
+    return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=experiment.ceiling)
 
 
 def brain_score(
@@ -92,7 +92,8 @@ def brain_score(
 
     Raises DataMalformed where one text stands in two groups or folds cannot be made, NumericalFailure.
     """
-    refuse_text_in_two_groups(experiment.stimuli.texts, experiment.stimuli.groups)
+    if isinstance(experiment.measured, Recording) and experiment.measured.timeline is None:
+        refuse_text_in_two_groups(experiment.stimuli.texts, experiment.stimuli.groups)
     outcome = judge_recording(
         responses.layers,
         experiment,
@@ -104,7 +105,7 @@ def brain_score(
         on_progress=on_progress,
     )
     known = ceiling or ceiling_under(benchmark, experiment, protocol)
-    return _score(outcome, responses, benchmark, protocol, subject=subject, ceiling=known)
+    return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=known)
 
 
 def ceiling_under(benchmark: Benchmark, experiment: Experiment, protocol: Protocol) -> Ceiling:
@@ -115,13 +116,20 @@ def ceiling_under(benchmark: Benchmark, experiment: Experiment, protocol: Protoc
 
 
 def _score(
-    outcome: Outcome, responses: Responses, benchmark: Benchmark, protocol: Protocol, *, subject: str, ceiling: Ceiling
+    outcome: Outcome,
+    responses: Responses,
+    benchmark: Benchmark,
+    protocol: Protocol,
+    *,
+    subject: str,
+    of: Experiment,
+    ceiling: Ceiling,
 ) -> Score:
     return Score(
         subject=subject,
         benchmark=benchmark.name,
         benchmark_version=benchmark.version,
-        data_sha256=benchmark.data_sha256(),
+        data_sha256=of.data_sha256,
         synthetic=benchmark.synthetic,
         protocol=protocol.name,
         metric=benchmark.metric,

@@ -44,8 +44,8 @@ class FeatureRule(StrEnum):
     DELAYED = "delayed"
     """The mean of each moment's stimuli, once for each delay of the recording."""
     DELAYED_COMPONENTS = "delayed-components"
-    """Stimuli's vectors → 10 principal components of the training rows' → mean of each moment → z-scored in each run
-    → delays; then training and test rows z-scored separately, responses too."""
+    """Stimuli's vectors → 10 principal components of the training rows' → mean of each moment → delays → z-scored in
+    each run; then training and test rows z-scored separately, responses too."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,7 @@ class Shelf(StrEnum):
     """One file is one model family: where its blocks are."""
 
 
-_NOT_ENTRIES = {"base", "catalogue", "download", "manifest"}
+_NOT_ENTRIES = {"array_pickles", "assembly", "base", "catalogue", "download", "manifest", "wehbe_conversion"}
 
 
 def names(shelf: Shelf) -> tuple[str, ...]:

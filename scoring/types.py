@@ -57,12 +57,14 @@ class Passage:
 class Stimuli:
     """What participants and models are given, row by row: the stimuli of the first passage, then of the next.
 
-    `groups` names for each stimulus what must not be split between training and test (a topic, a story).
+    `groups` names for each stimulus what must not be split between training and test (a topic, a story). `window` says
+    that a stimulus is read after the `window` − 1 before it in its passage, None that it is read after all of them.
     """
 
     ids: tuple[str, ...]
     passages: tuple[Passage, ...]
     groups: tuple[str, ...]
+    window: int | None = None
 
     def __post_init__(self) -> None:
         n_stimuli = sum(len(passage.spans) for passage in self.passages)

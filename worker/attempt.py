@@ -114,9 +114,11 @@ class Attempt:
         return answer.model
 
     def _answer_known(self, model: ResolvedModel) -> None:
+        store = self._settings.data_store(offline=True)
         for run in self._ledger.open_runs:
             try:
-                data_sha256 = self._settings.catalogue.benchmark(run.benchmark, run.benchmark_version).data_sha256()
+                benchmark = self._settings.catalogue.benchmark(run.benchmark, run.benchmark_version)
+                data_sha256 = benchmark.data_sha256(store)
             except ScoringError as error:
                 self._ledger.fail([run], Failure.of(error))
                 continue
@@ -154,7 +156,7 @@ class Attempt:
         setting = Setting(
             benchmark=benchmark.name,
             benchmark_version=benchmark.version,
-            data_sha256=benchmark.data_sha256(),
+            data_sha256=benchmark.data_sha256(self._settings.data_store(offline=True)),
             protocol=run.protocol,
             scoring_version=run.scoring_version,
         )

@@ -54,6 +54,7 @@ def response_key(
     Benchmarks, protocols and groups are no part of it: responses are the same whatever they are compared with.
     """
     known = {field.name for field in fields(ReadingOptions)}
+    window = {} if stimuli.window is None else {"window": stimuli.window}
     return _sha256(
         {
             "format": FORMAT,
@@ -68,6 +69,7 @@ def response_key(
             "asked": {"layers": layers, "surprisal": surprisal},
             "ids": stimuli.ids,
             "passages": [(passage.text, passage.spans) for passage in stimuli.passages],
+            **window,
         }
     )
 

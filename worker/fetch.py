@@ -60,7 +60,7 @@ def bring_data(benchmark: Benchmark, store: DataStore) -> None:
     """Every file of a benchmark's data, checked. Raises DataMissing, DataChecksumMismatch."""
     if benchmark.synthetic:
         return
-    dataset = dataset_named(benchmark.dataset)
+    dataset = store.at_hand(dataset_named(benchmark.dataset))
     for file in dataset.files:
         store.path(dataset, file)
 

@@ -59,7 +59,7 @@ def get_dataset(name: str = typer.Argument(metavar="NAME"), data_dir: Path = DAT
     try:
         with _download_view() as show:
             store = settings.data_store(offline=False, on_bytes=show)
-            places = [store.path(dataset, file) for file in dataset.files]
+            places = [store.path(dataset, file) for file in store.at_hand(dataset).files]
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(1) from None
@@ -122,5 +122,7 @@ def _download_view() -> Iterator[Callable[[str, int, int], None]]:
 def _show_what_a_mirror_holds(dataset: Dataset) -> None:
     console = messages_console()
     console.print(f"{dataset.name} has no public address; set BROCA_DATA_MIRROR to a folder that holds", markup=False)
+    if dataset.listing is not None:
+        console.print(f"  {dataset.listing} and the files that it lists", markup=False)
     for file in dataset.files:
         console.print(f"  {file.mirror}  ({file.n_bytes:,} bytes, sha256 {file.sha256})", markup=False)

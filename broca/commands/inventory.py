@@ -7,7 +7,7 @@ from typing import Any
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import Dataset, dataset_named, datasets
 from scoring.datasets.own.store import PREFIX, find, own_names, versions
-from scoring.errors import DataChecksumMismatch, DataMissing, ScoringError
+from scoring.errors import DataChecksumMismatch, DataMalformed, DataMissing, ScoringError
 from scoring.registry import Shelf, names
 from storage.settings import StorageSettings
 
@@ -52,6 +52,8 @@ def _published(store: DataStore, dataset: Dataset) -> Row:
 
 
 def _where(store: DataStore, dataset: Dataset, *, is_here: bool) -> str:
+    if dataset.listing is not None and not is_here:
+        return "brought by its users"
     if store.mirror is not None and all((store.mirror / file.mirror).is_file() for file in dataset.files):
         return f"mirror {store.mirror}"
     if is_here:
@@ -78,7 +80,12 @@ def _own(settings: StorageSettings, name: str) -> Row:
 
 def _verified_published(store: DataStore, dataset: Dataset) -> list[Row]:
     rows = []
-    for file in dataset.files:
+    try:
+        files = store.at_hand(dataset).files
+    except (DataMissing, DataMalformed) as error:
+        state = "missing" if isinstance(error, DataMissing) else "damaged"
+        return [{"name": dataset.name, "file": dataset.listing, "state": state, "detail": error.detail}]
+    for file in files:
         row: Row = {"name": dataset.name, "file": file.name, "state": "whole", "detail": None}
         try:
             store.path(dataset, file)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ..datasets.base import Experiment
 from ..datasets.download import DataStore
+from ..datasets.manifest import dataset_named
 from ..errors import BenchmarkUnknown, ProtocolUnsupported
 from ..protocols import Protocol
 from ..registry import Shelf, load
@@ -27,7 +28,8 @@ class Benchmark:
     """A named, versioned measurement. `version` rises if and only if scores change.
 
     `dataset` names the loader and, unless the data are synthetic, the manifest's entry. `n_folds` is of the
-    `grouped` protocol; 0 where nothing is fitted.
+    `grouped` protocol; 0 where nothing is fitted. `data_sha256` gives the identity of the data without reading them,
+    and raises DataMissing where it follows from files that are not at hand.
     """
 
     name: str
@@ -39,8 +41,12 @@ class Benchmark:
     synthetic: bool
     protocols: tuple[str, ...]
     n_folds: int
-    data_sha256: Callable[[], str]
-    experiment: Callable[[DataStore], Experiment]
+    data_sha256: Callable[[DataStore], str]
+    load: Callable[[DataStore], Experiment]
+
+    def experiment(self, store: DataStore) -> Experiment:
+        """The data, loaded, and their identity. Raises DataError."""
+        return replace(self.load(store), data_sha256=self.data_sha256(store))
 
     @property
     def asks_layers(self) -> bool:
@@ -66,3 +72,8 @@ def benchmark_named(name: str) -> Benchmark:
     benchmark = load(Shelf.BENCHMARKS, name, error=BenchmarkUnknown).BENCHMARK
     assert isinstance(benchmark, Benchmark)
     return benchmark
+
+
+def identity_of(dataset: str) -> Callable[[DataStore], str]:
+    """What gives the identity of a data set of the manifest."""
+    return lambda store: store.at_hand(dataset_named(dataset)).sha256

@@ -66,6 +66,6 @@ def _on_own(dataset: OwnDataset) -> Benchmark:
         synthetic=False,
         protocols=manifest.protocols,
         n_folds=manifest.n_folds,
-        data_sha256=lambda: manifest.sha256,
-        experiment=lambda _: dataset.load(),
+        data_sha256=lambda _: manifest.sha256,
+        load=lambda _: dataset.load(),
     )

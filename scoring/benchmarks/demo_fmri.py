@@ -12,8 +12,8 @@ BENCHMARK = Benchmark(
     metric=METRIC,
     dataset="demo-fmri",
     synthetic=True,
-    protocols=("grouped",),
+    protocols=("grouped", "paper-2312.00575", "brain-score"),
     n_folds=4,
     data_sha256=demo_fmri.sha256,
-    experiment=demo_fmri.load,
+    load=demo_fmri.load,
 )

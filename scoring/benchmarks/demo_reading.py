@@ -15,5 +15,5 @@ BENCHMARK = Benchmark(
     protocols=("grouped",),
     n_folds=0,
     data_sha256=demo_reading.sha256,
-    experiment=demo_reading.load,
+    load=demo_reading.load,
 )

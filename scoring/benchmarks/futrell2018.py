@@ -1,9 +1,8 @@
 """Natural Stories (Futrell et al. 2021): self-paced reading times of 10,256 words in ten stories."""
 
 from ..datasets import natural_stories
-from ..datasets.manifest import dataset_named
 from ..metrics.reading_times import METRIC
-from .base import Benchmark, Kind
+from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
     name="futrell2018",
@@ -15,6 +14,6 @@ BENCHMARK = Benchmark(
     synthetic=False,
     protocols=("grouped",),
     n_folds=0,
-    data_sha256=lambda: dataset_named("natural-stories").sha256,
-    experiment=natural_stories.load,
+    data_sha256=identity_of("natural-stories"),
+    load=natural_stories.load,
 )

@@ -1,9 +1,8 @@
 """Pereira et al. 2018, one participant: fMRI of 627 sentences in two experiments, 100 principal components."""
 
 from ..datasets import pereira2018_example
-from ..datasets.manifest import dataset_named
 from ..metrics.linear_predictivity import METRIC
-from .base import Benchmark, Kind
+from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
     name="pereira2018-example",
@@ -13,8 +12,8 @@ BENCHMARK = Benchmark(
     metric=METRIC,
     dataset="pereira2018-example",
     synthetic=False,
-    protocols=("grouped",),
+    protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),
     n_folds=8,
-    data_sha256=lambda: dataset_named("pereira2018-example").sha256,
-    experiment=pereira2018_example.load,
+    data_sha256=identity_of("pereira2018-example"),
+    load=pereira2018_example.load,
 )

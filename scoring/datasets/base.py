@@ -14,13 +14,15 @@ class Experiment:
     """The data of a benchmark, loaded: what was shown, what was measured, what can be reached at most.
 
     `ceiling` is None where it follows from the recording and the protocol. `static` holds mean word vectors of the
-    stimuli, (n_stimuli, n_features), where the data set brings them.
+    stimuli, (n_stimuli, n_features), where the data set brings them. `data_sha256` is the identity of the data, empty
+    for those that no benchmark loaded.
     """
 
     stimuli: Stimuli
     measured: Recording | ReadingTimes
     ceiling: Ceiling | None
     static: FeatureArray | None = None
+    data_sha256: str = ""
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def load(_: DataStore) -> Experiment:
     )
 
 
-def sha256() -> str:
+def sha256(_: DataStore) -> str:
     """Digest of the texts and the planted numbers."""
     stimuli, design = _stimuli_and_design()
     digest = hashlib.sha256("\n".join(stimuli.texts).encode())

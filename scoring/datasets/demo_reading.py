@@ -47,7 +47,7 @@ def load(_: DataStore) -> Experiment:
     )
 
 
-def sha256() -> str:
+def sha256(_: DataStore) -> str:
     """Digest of the texts and the planted numbers."""
     stimuli = _stimuli()
     digest = hashlib.sha256("\n".join(_STORIES).encode())

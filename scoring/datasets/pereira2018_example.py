@@ -10,10 +10,10 @@ import numpy as np
 from ..errors import DataMalformed
 from ..recording import Recording, Units
 from ..results import Ceiling
-from ..types import Passage, Stimuli
+from ..types import FeatureArray, Passage, Stimuli
 from .base import Experiment
 from .download import DataStore
-from .manifest import dataset_named
+from .manifest import Dataset, dataset_named
 
 N_COMPONENTS = 100
 """Of 1,000; they hold 71 % of the variance."""
@@ -48,4 +48,16 @@ def load(store: DataStore) -> Experiment:
             {part: np.flatnonzero(experiments == part) for part in PARTS},
         ),
         ceiling=Ceiling.none("one participant gives no inter-subject ceiling"),
+        static=_static(store, dataset, len(rows)),
     )
+
+
+def _static(store: DataStore, dataset: Dataset, n_stimuli: int) -> FeatureArray | None:
+    """Mean GloVe vectors, (627, 300), where they are at hand."""
+    path = store.extra(dataset, dataset.file("glove300.npy"))
+    if path is None:
+        return None
+    vectors = np.load(path, allow_pickle=False)
+    if len(vectors) != n_stimuli:
+        raise DataMalformed(f"{n_stimuli} sentences but {len(vectors)} word vectors")
+    return np.asarray(vectors, dtype=np.float32)

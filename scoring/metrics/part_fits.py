@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..datasets.base import Experiment
 from ..errors import NumericalFailure
-from ..protocols import BrainRules, LayerRule, Pooling
+from ..protocols import BrainRules, FeatureRule, LayerRule, Pooling
 from ..recording import Part, Recording, Timeline
 from ..regression.encode import EncodingFit, cross_val_encode, predict
 from ..regression.folds import Fold, make_folds
 from ..regression.gram import Gram, as_gram
 from ..types import FeatureArray, FloatArray, IndexArray
+from .component_fits import fit_components, predict_components
+from .moments import features_on_moments, on_moments
 from .pooling import pooled
 
 Layers = Mapping[str, FeatureArray | Gram]
@@ -23,7 +25,11 @@ Layers = Mapping[str, FeatureArray | Gram]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PartData:
     """One part of a recording, ready to be fitted: its rows and units of the recording, responses (n_rows, n_units),
-    whose the units are, and the folds of its rows, numbered within the part."""
+    whose the units are, and the folds of its rows, numbered within the part.
+
+    `timeline` is that of these rows, where they are moments; `by_components` says that they are fitted as
+    FeatureRule.DELAYED_COMPONENTS has it.
+    """
 
     name: str
     rows: IndexArray
@@ -34,6 +40,8 @@ class PartData:
     passages: tuple[str, ...]
     groups: tuple[str, ...]
     folds: tuple[Fold, ...]
+    timeline: Timeline | None = None
+    by_components: bool = False
 
     @property
     def owners(self) -> IndexArray:
@@ -77,7 +85,7 @@ def part_data(experiment: Experiment, rules: BrainRules, n_folds: int) -> tuple[
 
 def rows_gram(layer: FeatureArray | Gram, timeline: Timeline | None) -> Gram:
     """Inner products of the recording's rows: of its stimuli, or of the moments of its timeline."""
-    return as_gram(layer)
+    return as_gram(layer) if timeline is None else on_moments(layer, timeline)
 
 
 def fit_parts(
@@ -131,7 +139,7 @@ def held_out(layers: Layers, fits: PartFits, recording: Recording, *, standardis
         own = [index for index, chosen in enumerate(fits.chosen) if chosen == name]
         inputs = _inputs(layer, rows_gram(layer, recording.timeline), fits.data, standardise=standardise)
         folds = [fits.data.folds[index] for index in own]
-        predictions = predict(inputs, fits.data.Y, folds, fit.penalties[own], is_gram=not standardise)
+        predictions = _predictions(inputs, fits.data, folds, fit.penalties[own], standardise=standardise)
         for index, prediction in zip(own, predictions, strict=True):
             found[index] = prediction
     return HeldOut(data=fits.data, predictions=tuple(prediction for prediction in found if prediction is not None))
@@ -139,7 +147,8 @@ def held_out(layers: Layers, fits: PartFits, recording: Recording, *, standardis
 
 def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: BrainRules, n_folds: int) -> PartData:
     groups, passages = (tuple(names[row] for row in part.rows) for names in (experiment.groups, experiment.passages))
-    n_purged = recording.timeline.n_purged if recording.timeline is not None else 0
+    timeline = recording.timeline
+    n_purged = timeline.n_purged if timeline is not None else 0
     regions = recording.units.regions
     return PartData(
         name=part.name,
@@ -151,22 +160,41 @@ def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: 
         passages=passages,
         groups=groups,
         folds=make_folds(rules.split, groups, passages, n_folds=n_folds, n_purged=n_purged),
+        timeline=None if timeline is None else replace(timeline, rows=timeline.rows[part.rows]),
+        by_components=timeline is not None and rules.features is FeatureRule.DELAYED_COMPONENTS,
     )
 
 
 def _fit_layer(
     inputs: FloatArray, part: PartData, rules: BrainRules, *, standardise: bool, on_fold: Callable[[], None]
 ) -> EncodingFit:
+    if part.by_components:
+        assert part.timeline is not None, "components are those of moments"
+        return fit_components(inputs, part.Y, part.folds, rules.regression, part.timeline, on_fold=on_fold)
     return cross_val_encode(
         inputs, part.Y, part.folds, rules.regression, owners=part.owners, is_gram=not standardise, on_fold=on_fold
     )
 
 
+def _predictions(
+    inputs: FloatArray, part: PartData, folds: Sequence[Fold], penalties: FloatArray, *, standardise: bool
+) -> list[FloatArray]:
+    if part.by_components:
+        assert part.timeline is not None, "components are those of moments"
+        return predict_components(inputs, part.Y, folds, penalties, part.timeline)
+    return predict(inputs, part.Y, folds, penalties, is_gram=not standardise)
+
+
 def _inputs(layer: FeatureArray | Gram, gram: Gram, part: PartData, *, standardise: bool) -> FloatArray:
+    """What is fitted: inner products of the part's rows (`gram` is that of all rows), or features to be standardised;
+    for components, which are standardised anyway, inner products of all stimuli."""
+    if part.by_components:
+        return as_gram(layer).K
     if not standardise:
         return gram.part(part.rows)
     assert not isinstance(layer, Gram), "features are standardised, not their inner products"
-    return layer[part.rows].astype(np.float64)
+    features = layer.astype(np.float64)
+    return features[part.rows] if part.timeline is None else features_on_moments(features, part.timeline)
 
 
 def _standing(fit: EncodingFit, K: FloatArray | None, part: PartData, rules: BrainRules) -> FloatArray:

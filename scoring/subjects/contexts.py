@@ -34,9 +34,10 @@ class Context:
 def contexts(stimuli: Stimuli, mode: str) -> list[Context]:
     """The texts in which every stimulus is answered for exactly once.
 
-    `story`: each passage. `sentence`: each sentence of a passage by itself. `window:N`: each stimulus after the N − 1
-    before it in its passage. `concat`: all passages as one, a space between.
+    `story`: each passage, or the stimuli's own window. `sentence`: each sentence of a passage by itself. `window:N`:
+    each stimulus after the N − 1 before it in its passage. `concat`: all passages as one, a space between.
     """
+    mode = effective_context(stimuli, mode)
     if mode == "concat":
         return [Context(passage=_joined(stimuli.passages), rows=np.arange(len(stimuli)))]
     found: list[Context] = []
@@ -48,6 +49,11 @@ def contexts(stimuli: Stimuli, mode: str) -> list[Context]:
             found.append(Context(passage=_cut(passage, first, stop), rows=rows))
         first_row += len(passage.spans)
     return found
+
+
+def effective_context(stimuli: Stimuli, mode: str) -> str:
+    """The mode in which stimuli are read: `story` gives way to a window that is their own."""
+    return f"window:{stimuli.window}" if mode == "story" and stimuli.window is not None else mode
 
 
 def sentence_starts(texts: Sequence[str]) -> list[int]:

@@ -13,7 +13,7 @@ from ..errors import ModelIncomplete
 from ..responses import Responses, Surprisals
 from ..types import Stimuli
 from . import loading
-from .contexts import contexts
+from .contexts import contexts, effective_context
 from .encoding import Encoded, encode
 from .extraction import Extracted
 from .options import ReadingOptions, SurprisalMethod
@@ -110,7 +110,10 @@ class LanguageModel:
         return Responses(
             layers=extracted.layers,
             surprisals=self._surprisals(texts, extracted, len(stimuli)) if surprisal else None,
-            conditions=self._conditions(texts, extracted, surprisal=surprisal),
+            conditions={
+                "context": effective_context(stimuli, self._reading.context),
+                **self._conditions(texts, extracted, surprisal=surprisal),
+            },
         )
 
     def _surprisals(self, texts: list[Encoded], extracted: Extracted, n_stimuli: int) -> Surprisals:
@@ -133,7 +136,6 @@ class LanguageModel:
             "bos_token_id": opened.bos,
             "n_frame_tokens": opened.n_frame_tokens,
             "frame_sha256": opened.frame_sha256,
-            "context": self._reading.context,
             "context_limit": opened.reader.limit,
             "window_stride": opened.stride,
             "n_windows": extracted.n_windows,

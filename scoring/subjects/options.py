@@ -48,8 +48,8 @@ class SurprisalMethod(StrEnum):
 class ReadingOptions:
     """How texts are put before a model and what is taken from it.
 
-    `context`: `story` (the passage from its start), `sentence` (its sentence so far), `window:N` (the N stimuli that
-    end with it), `concat` (all passages as one text). Raises OptionUnknown.
+    `context`: `story` (the passage from its start, or the benchmark's own window of it), `sentence` (its sentence so
+    far), `window:N` (the N stimuli that end with it), `concat` (all passages as one text). Raises OptionUnknown.
     """
 
     context: str = "story"

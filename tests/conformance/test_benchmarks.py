@@ -5,13 +5,17 @@ import pytest
 
 from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.datasets.manifest import datasets
-from scoring.evaluate import score
-from scoring.protocols import PROTOCOLS
+from scoring.evaluate import brain_score, read, score
+from scoring.protocols import PROTOCOLS, protocol_named
 from scoring.recording import Recording
 from scoring.registry import Shelf, names
 from scoring.responses import Responses, SurprisalKind, Surprisals
+from scoring.results import Ceiling
+from tests.recordings import ASSEMBLIES, made_recordings
 
 NAMES = names(Shelf.BENCHMARKS)
+MADE_UP = {name for name in NAMES if benchmark_named(name).dataset in {*ASSEMBLIES, "wehbe2014"}}
+"""Benchmarks whose recordings are large: small ones of the same format stand in for them."""
 
 CEILINGS = {
     "demo-fmri": None,
@@ -38,6 +42,17 @@ def surprisals(bits, *, rule):
     )
 
 
+def seen(recording, n_stimuli):
+    """What a stimulus' features have to be so that they hold the responses: its row, or the one that answers it."""
+    values = np.nan_to_num(recording.values)
+    if recording.timeline is None:
+        return values
+    features = np.zeros((n_stimuli, values.shape[1]))
+    for row, moment in enumerate(recording.timeline.rows):
+        features[recording.timeline.stimuli[moment - recording.timeline.delays[0]]] = values[row]
+    return features
+
+
 class Copy:
     """A subject that has seen the answers."""
 
@@ -48,7 +63,7 @@ class Copy:
 
     def respond(self, stimuli, *, layers, surprisal, on_progress=lambda _: None):
         if isinstance(self._measured, Recording):
-            return Responses(layers={"copy": self._measured.values.astype(np.float32)})
+            return Responses(layers={"copy": seen(self._measured, len(stimuli)).astype(np.float32)})
         return Responses(surprisals=surprisals(np.nan_to_num(self._measured.realigned), rule=self._rule))
 
 
@@ -69,51 +84,99 @@ class Noise:
         )
 
 
-RULES = pytest.mark.parametrize(
-    ("name", "rule"),
+EVERY_PROTOCOL = {"pereira2018", "blank2014", "fedorenko2016", "tuckute2024", "wehbe2014", "demo-fmri"}
+"""One benchmark of each kind of recording; the others differ from these in their data alone."""
+
+CASES = pytest.mark.parametrize(
+    ("name", "protocol", "rule"),
     [
-        (name, rule)
+        (name, protocol, rule)
         for name in NAMES
+        for protocol in (benchmark_named(name).protocols if name in EVERY_PROTOCOL else ["grouped"])
         for rule in (["boundary", "sum"] if benchmark_named(name).kind is Kind.READING else ["boundary"])
     ],
 )
 """Reading is scored by both rules for words' probabilities; brains know no such rule."""
 
 
-@RULES
-def test_noise_scores_near_zero(name, rule, data_store):
-    store = data_store(name)
-    bound = 4 / np.sqrt(len(benchmark_named(name).experiment(store).stimuli))
-    assert abs(score(Noise(rule=rule), name, data=store).raw) < bound
+def raw_score(subject, name, protocol, store):
+    """The score itself, without ceiling and controls, which have tests of their own."""
+    benchmark, rules = benchmark_named(name), protocol_named(protocol)
+    if benchmark.kind is Kind.READING:
+        return score(subject, name, protocol, data=store)
+    benchmark.require(rules)
+    experiment = benchmark.experiment(store)
+    responses = read(subject, benchmark, experiment)
+    none = Ceiling.none("not asked for here")
+    return brain_score(
+        responses, benchmark, experiment, rules, subject=subject.identifier, ceiling=none, with_controls=False
+    )
 
 
-@RULES
-def test_a_copy_of_the_data_scores_near_one(name, rule, data_store):
-    store = data_store(name)
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    with made_recordings(tmp_path_factory.mktemp("mirror")) as store:
+        yield store
+
+
+@pytest.fixture
+def store_of(made_up, data_store):
+    """The data of a benchmark: made up where the real ones are large."""
+    return lambda name: made_up if name in MADE_UP else data_store(name)
+
+
+@CASES
+def test_noise_scores_near_zero(name, protocol, rule, store_of):
+    store = store_of(name)
+    experiment = benchmark_named(name).experiment(store)
+    measured = experiment.measured
+    n_rows = len(measured.values) if isinstance(measured, Recording) else len(experiment.stimuli)
+    assert abs(raw_score(Noise(rule=rule), name, protocol, store).raw) < 4 / np.sqrt(n_rows)
+
+
+@CASES
+def test_a_copy_of_the_data_scores_near_one(name, protocol, rule, store_of):
+    store = store_of(name)
     copy = Copy(benchmark_named(name).experiment(store).measured, rule=rule)
-    found = score(copy, name, data=store)
+    found = raw_score(copy, name, protocol, store)
     assert found.raw > 0.95
     assert found.word_probability in (rule, None)
 
 
+@pytest.mark.parametrize(("name", "protocol"), [("wehbe2014", "grouped"), ("wehbe2014", "paper-2312.00575")])
+def test_moments_get_everything_that_stands_beside_a_score(name, protocol, made_up):
+    copy = Copy(benchmark_named(name).experiment(made_up).measured, rule="boundary")
+    found = score(copy, name, protocol, data=made_up)
+    assert found.null.method == "circular-shift"
+    assert found.null.p < 0.05
+    assert found.null.high < found.raw
+    assert found.ceiling.reason or found.ceiling.value is not None
+    assert len(found.draws) == 1000 or found.interval_reason
+    assert {variant.name for variant in found.sensitivity} >= {"components-50", "features-standardised"}
+    assert (found.unique_variance is None) == (protocol != "grouped")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_ceiling_is_pinned_or_says_why_there_is_none(name, data_store):
-    ceiling = benchmark_named(name).experiment(data_store(name)).ceiling
+def test_the_ceiling_is_pinned_or_says_why_there_is_none(name, store_of):
+    ceiling = benchmark_named(name).experiment(store_of(name)).ceiling
+    if name not in CEILINGS:
+        assert ceiling is None, "it follows from the recording and the protocol"
+        return
     assert ceiling.value == (None if CEILINGS[name] is None else pytest.approx(CEILINGS[name], abs=1e-9))
     assert (ceiling.reason is None) == (ceiling.value is not None)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_identity_is_complete(name):
+def test_identity_is_complete(name, made_up):
     benchmark = benchmark_named(name)
     assert benchmark.name == name
     assert benchmark.version >= 1
     assert set(benchmark.protocols) <= set(PROTOCOLS)
-    assert len(benchmark.data_sha256()) == 64
+    assert len(benchmark.data_sha256(made_up)) == 64
     assert (benchmark.n_folds > 0) == (benchmark.kind is Kind.BRAIN)
     if benchmark.synthetic:
         assert "SYNTHETIC" in benchmark.title
-        assert benchmark.data_sha256() == DATA[name]
+        assert benchmark.data_sha256(made_up) == DATA[name]
     else:
         dataset = datasets()[benchmark.dataset]
         assert dataset.licence

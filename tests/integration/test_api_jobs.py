@@ -13,6 +13,7 @@ from api.app import create_app
 from api.settings import ApiSettings
 from scoring import results as science
 from scoring.benchmarks.base import benchmark_named
+from scoring.datasets.download import DataStore
 from scoring.subjects import demo_model, local
 from storage import models, runs, scores, workers
 from storage.engine import Database
@@ -43,7 +44,7 @@ def a_score(benchmark: str, subject: str) -> science.Score:
         subject=subject,
         benchmark=benchmark,
         benchmark_version=benchmark_named(benchmark).version,
-        data_sha256=benchmark_named(benchmark).data_sha256(),
+        data_sha256=benchmark_named(benchmark).data_sha256(DataStore(cache=Path("unused"))),
         synthetic=True,
         protocol="grouped",
         metric="pearson",

@@ -209,7 +209,7 @@ def without_ceiling(monkeypatch):
     """The demonstration's recording, as one whose ceiling has to be computed."""
 
     original = demo_fmri.BENCHMARK
-    changed = replace(original, experiment=lambda store: replace(original.experiment(store), ceiling=None))
+    changed = replace(original, load=lambda store: replace(original.load(store), ceiling=None))
     monkeypatch.setattr(demo_fmri, "BENCHMARK", changed)
 
 

@@ -398,6 +398,7 @@ def passages(*texts):
     [
         {"model": replace(MODEL, model_id="local/two")},
         {"model": replace(MODEL, revision="1" * 40)},
+        {"stimuli": replace(STIMULI, window=2)},
         {"device": "cuda"},
         {"dtype": "bfloat16"},
         {"options": {"context": "sentence"}},

@@ -4,7 +4,7 @@ import http.server
 import threading
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
+from hashlib import sha1, sha256
 
 import numpy as np
 import pytest
@@ -29,6 +29,11 @@ def a_dataset(public=None, content=CONTENT):
         alignment=None,
     )
     return Dataset(name="corpus", title="A corpus", licence="CC0", citation="(2026)", files=(file,))
+
+
+def of_sha1(name="words.tsv", public=None, content=CONTENT):
+    """The one file of the mirror, known by its sha1 and without a size."""
+    return DataFile(name=name, public=public, mirror="corpus/words.tsv", sha1=sha1(content).hexdigest())
 
 
 @pytest.fixture
@@ -121,16 +126,57 @@ def test_every_data_set_of_the_manifest_has_a_loader_a_licence_and_known_files()
     for name, dataset in datasets().items():
         assert name in names(Shelf.DATASETS)
         assert dataset.licence
-        assert len(dataset.sha256) == 64
-        assert all(len(file.sha256) == 64 and file.n_bytes > 0 for file in dataset.files)
+        assert bool(dataset.files) != bool(dataset.listing)
+        for file in (*dataset.files, *dataset.extras):
+            assert len(file.digest) == {"sha256": 64, "sha1": 40}[file.algorithm]
+            assert file.public is None or file.public.startswith("https://")
     assert dataset_named("natural-stories").is_public
+    assert dataset_named("pereira2018").is_public
     assert not dataset_named("pereira2018-example").is_public
+    assert not dataset_named("wehbe2014").is_public
+
+
+def test_the_identity_of_data_is_that_of_their_files_and_not_of_extras(mirror):
+    plain = a_dataset()
+    pinned = "1c9bfa355ea7b764857e1e9d2efaf20f3029026e8aca65df6e55d22adebca077"
+    assert dataset_named("pereira2018-example").sha256 == pinned
+    assert replace(plain, extras=plain.files).sha256 == plain.sha256
+    assert replace(plain, files=(of_sha1(),)).sha256 != plain.sha256
+
+
+def test_an_extra_file_may_be_missing_but_not_wrong(mirror, tmp_path):
+    store = DataStore(cache=tmp_path / "cache", mirror=mirror)
+    dataset = replace(a_dataset(), extras=(of_sha1(name="more.tsv"), of_sha1(content=b"another")))
+    more, wrong = dataset.extras
+    assert store.extra(dataset, replace(more, mirror="corpus/more.tsv")) is None
+    assert store.extra(dataset, more) == mirror / "corpus" / "words.tsv"
+    with pytest.raises(DataChecksumMismatch):
+        store.extra(dataset, wrong)
+
+
+def test_files_are_known_by_sha1_where_their_publisher_gives_that(public, mirror, tmp_path):
+    store, dataset = DataStore(cache=tmp_path / "cache", mirror=mirror), a_dataset()
+    file = of_sha1(public=f"{public}/corpus/words.tsv")
+    assert store.path(dataset, file) == mirror / "corpus" / "words.tsv"
+    fetched = replace(store, mirror=None).path(dataset, file)
+    assert fetched.read_bytes() == CONTENT
+    (mirror / "corpus" / "words.tsv").write_bytes(b"another corpus")
+    with pytest.raises(DataChecksumMismatch, match=r"words\.tsv has sha1"):
+        store.path(dataset, file)
+    with pytest.raises(DataChecksumMismatch, match="does not hold the file"):
+        DataStore(cache=tmp_path / "other").path(dataset, file)
+
+
+def test_a_file_of_unknown_size_is_ready_by_its_name(mirror, tmp_path):
+    dataset = replace(a_dataset(), files=(of_sha1(),))
+    assert DataStore(cache=tmp_path, mirror=mirror).is_ready(dataset)
+    assert not DataStore(cache=tmp_path).is_ready(dataset)
 
 
 def test_unknown_names_get_the_nearest_ones():
     with pytest.raises(BenchmarkUnknown) as caught:
         load(Shelf.BENCHMARKS, "futrel2018", error=BenchmarkUnknown)
-    assert caught.value.hint == "did you mean futrell2018?"
+    assert caught.value.hint == "did you mean futrell2018 or pereira2018?"
     with pytest.raises(DataMissing):
         dataset_named("natural_storys")
 

@@ -17,6 +17,7 @@ from broca import cli
 from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.manifest import dataset_named
 from scoring.errors import ScoringError
+from scoring.protocols import PROTOCOLS
 from scoring.registry import Shelf, names
 from scoring.subjects.families.base import families, supported_model_types
 from storage.errors import StorageError
@@ -284,13 +285,25 @@ def test_the_reference_has_every_benchmark_as_it_is():
         assert licence == ("–" if benchmark.synthetic else dataset_named(benchmark.dataset).licence)
 
 
+def test_the_reference_has_the_protocols_of_every_benchmark():
+    body = sections(page("docs/reference/benchmarks.md"), 2)["Under which protocols"]
+    said = {protocol: set() for protocol in PROTOCOLS}
+    for line in re.split(r"^- ", body, flags=re.MULTILINE)[1:]:
+        protocols, listed = line.split(":")
+        for protocol in code_spans(protocols):
+            said[protocol] |= set(code_spans(listed)) or set(names(Shelf.BENCHMARKS))
+    defined = {name: benchmark_named(name).protocols for name in names(Shelf.BENCHMARKS)}
+    assert said == {protocol: {name for name in defined if protocol in defined[name]} for protocol in PROTOCOLS}
+
+
 @pytest.mark.parametrize("name", names(Shelf.BENCHMARKS))
 def test_the_reference_has_the_ceiling_and_the_size_of_the_data(name, data_store):
     rows = tables(page("docs/reference/benchmarks.md"))
     (cells,) = (cells for cells in rows if cells[0] == f"`{name}`")
     experiment = benchmark_named(name).experiment(data_store(name))
-    value = experiment.ceiling.value
-    assert cells[7] == ("none" if value is None else f"{value:.4f}")
+    ceiling = experiment.ceiling
+    value = None if ceiling is None else ceiling.value
+    assert cells[7] == ("computed" if ceiling is None else "none" if value is None else f"{value:.4f}")
     assert cells[3].startswith(f"{len(experiment.stimuli):,} ")
 
 

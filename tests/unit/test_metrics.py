@@ -64,8 +64,9 @@ def test_too_few_groups_or_rows_are_refused():
 
 
 def test_one_text_in_two_groups_is_refused():
-    with pytest.raises(DataMalformed, match=r"'Same\.' stands in the groups 'a' and 'b'"):
-        refuse_text_in_two_groups(["Same.", "Other.", "Same."], ["a", "a", "b"])
+    with pytest.raises(DataMalformed, match=r"'The same\.' stands in the groups 'a' and 'b'"):
+        refuse_text_in_two_groups(["The same.", "Another.", "The same."], ["a", "a", "b"])
+    refuse_text_in_two_groups(["the", "same", "the"], ["a", "a", "b"])
 
 
 def test_pooling_is_median_over_units_then_mean_over_folds_then_participants():

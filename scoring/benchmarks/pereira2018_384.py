@@ -1,0 +1,21 @@
+"""Pereira et al. 2018, the experiment of 384 sentences alone."""
+
+from functools import partial
+
+from ..datasets import pereira2018
+from ..metrics.linear_predictivity import METRIC
+from .base import Benchmark, Kind, identity_of
+
+BENCHMARK = Benchmark(
+    name="pereira2018-384",
+    version=1,
+    title="Pereira 2018, 384 sentences (fMRI)",
+    kind=Kind.BRAIN,
+    metric=METRIC,
+    dataset="pereira2018",
+    synthetic=False,
+    protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),
+    n_folds=8,
+    data_sha256=identity_of("pereira2018"),
+    load=partial(pereira2018.load, experiments=("384sentences",)),
+)
