@@ -48,8 +48,12 @@ class TrainingSet:
 
         At penalty 0 directions below n · eps · λ_max are left out, which gives the smallest coefficients.
         """
-        keep = self.eigenvalues > len(self.vectors) * torch.finfo(torch.float64).eps * self.eigenvalues[-1]
-        predicting = (self.projected[:, keep] / (self.eigenvalues[keep] + penalty)) @ self.vectors[:, keep].T
+        if penalty == 0:
+            smallest = len(self.vectors) * torch.finfo(torch.float64).eps * self.eigenvalues[-1]
+            shrinking = torch.where(self.eigenvalues > smallest, 1 / self.eigenvalues, 0.0)
+        else:
+            shrinking = 1 / (self.eigenvalues + penalty)
+        predicting = (self.projected * shrinking) @ self.vectors.T
         found = predicting.new_zeros(len(predicting), len(self.fold.train) + len(self.fold.test))
         found[:, torch.from_numpy(self.fold.train).to(found.device)] = predicting
         return found
