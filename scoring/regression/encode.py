@@ -77,10 +77,8 @@ def cross_val_encode(
         on_fold=on_fold,
     )
     if is_gram and _is_fast(problem):
-        judged = encode_fast(problem, Y)
-    else:
-        judged = _encode_directly(problem, kernel_of(layer) if is_gram else standardised_kernel(layer), Y)
-    return _fit_of(judged, problem)
+        return _fit_of(encode_fast(problem, Y), problem)
+    return _fit_of(_encode_directly(problem, kernel_of(layer) if is_gram else standardised_kernel(layer), Y), problem)
 
 
 def predict(
