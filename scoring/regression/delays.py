@@ -25,7 +25,7 @@ def delayed(K: FloatArray, runs: Sequence[str], delays: Sequence[int]) -> FloatA
     for delay in delays:
         rows, sources = _shifted(runs, delay)
         total[np.ix_(rows, rows)] += centred_on_moments[np.ix_(sources, sources)]
-    return total
+    return np.asarray(total)
 
 
 def _shifted(runs: Sequence[str], delay: int) -> tuple[IndexArray, IndexArray]:
