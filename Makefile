@@ -29,7 +29,7 @@ check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
 
-perf: $(VENV)/.installed ## measure speed and memory beside the plain way; LINE=P6: one line of the table
+perf: $(VENV)/.installed-perf ## measure speed and memory beside the plain way; LINE=P6: one line of the table
 	@$(BIN)/python -m perf $(LINE)
 
 serve: $(VENV)/.installed ## serve the API with a database and one worker; ARGS are passed on
@@ -66,4 +66,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-perf: pyproject.toml constraints.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[perf]'
 	@touch $@

@@ -12,6 +12,11 @@ from . import (
     m1_hooks_and_bare_forward,
     m2_hooks_and_everything,
     m3_chunked_surprisal,
+    p1_left_out_ridge,
+    p2_nested_ridge,
+    p3_many_layers,
+    p4_generalised,
+    p5_least_squares,
     p6_activations,
     p7_surprisal,
     p9_ceiling,
@@ -22,6 +27,11 @@ from .table import Row
 LINES: dict[str, Callable[[], list[Row]]] = {
     module.LINE: module.measure
     for module in (
+        p1_left_out_ridge,
+        p2_nested_ridge,
+        p3_many_layers,
+        p4_generalised,
+        p5_least_squares,
         p6_activations,
         p7_surprisal,
         p9_ceiling,

@@ -1,7 +1,7 @@
 """Blank et al. 2014: fMRI of stories that were heard, language regions of five participants."""
 
 from ..datasets import blank2014
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Blank 2014 (fMRI, stories heard)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="blank2014",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575", "brain-score"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..datasets.own.store import PREFIX, OwnDataset, find, own_names
 from ..errors import BenchmarkUnknown, DataMalformed
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from ..registry import Shelf, did_you_mean, names
 from .base import Benchmark, Kind, benchmark_named
 
@@ -61,7 +61,7 @@ def _on_own(dataset: OwnDataset) -> Benchmark:
         version=dataset.version,
         title=manifest.title,
         kind=Kind.BRAIN,
-        metric=METRIC,
+        metric=PEARSON,
         dataset=dataset.benchmark_id,
         synthetic=False,
         protocols=manifest.protocols,

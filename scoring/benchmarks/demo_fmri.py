@@ -1,7 +1,7 @@
 """SYNTHETIC. A planted recording that shows the service at work without any download; it says nothing of brains."""
 
 from ..datasets import demo_fmri
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="SYNTHETIC demonstration recording (planted, no brain was measured)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="demo-fmri",
     synthetic=True,
     protocols=("grouped", "paper-2312.00575", "brain-score"),

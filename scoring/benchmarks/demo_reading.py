@@ -1,7 +1,7 @@
 """SYNTHETIC. Planted reading times that show the service at work without any download; no one read anything."""
 
 from ..datasets import demo_reading
-from ..metrics.reading_times import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=2,
     title="SYNTHETIC demonstration reading times (planted, no one was measured)",
     kind=Kind.READING,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="demo-reading",
     synthetic=True,
     protocols=("grouped",),

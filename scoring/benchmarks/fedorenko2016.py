@@ -1,7 +1,7 @@
 """Fedorenko et al. 2016: electrodes on the brain while sentences were read word by word."""
 
 from ..datasets import fedorenko2016
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Fedorenko 2016 (ECoG, words of sentences)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="fedorenko2016",
     synthetic=False,
     protocols=("grouped", "brain-score"),

@@ -1,7 +1,7 @@
 """Natural Stories (Futrell et al. 2021): self-paced reading times of 10,256 words in ten stories."""
 
 from ..datasets import natural_stories
-from ..metrics.reading_times import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=2,
     title="Natural Stories: self-paced reading times",
     kind=Kind.READING,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="natural-stories",
     synthetic=False,
     protocols=("grouped",),

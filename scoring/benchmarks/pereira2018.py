@@ -1,7 +1,7 @@
 """Pereira et al. 2018: fMRI of sentences in two experiments, language regions of ten participants."""
 
 from ..datasets import pereira2018
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Pereira 2018 (fMRI, sentences)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="pereira2018",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),

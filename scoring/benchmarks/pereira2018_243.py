@@ -3,7 +3,7 @@
 from functools import partial
 
 from ..datasets import pereira2018
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -11,7 +11,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Pereira 2018, 243 sentences (fMRI)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="pereira2018",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),

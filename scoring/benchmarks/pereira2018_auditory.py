@@ -1,7 +1,7 @@
 """Pereira et al. 2018 in auditory regions, which heard nothing: a control."""
 
 from ..datasets import pereira2018_auditory
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Pereira 2018, auditory regions (fMRI, control)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="pereira2018-auditory",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),

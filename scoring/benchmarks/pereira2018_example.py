@@ -1,7 +1,7 @@
 """Pereira et al. 2018, one participant: fMRI of 627 sentences in two experiments, 100 principal components."""
 
 from ..datasets import pereira2018_example
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Pereira 2018, one participant (fMRI, sentences)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="pereira2018-example",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575", "brain-score", "passage-grouped", "shuffled"),

@@ -1,7 +1,7 @@
 """Tuckute et al. 2024: fMRI of 1,000 sentences, the mean of the language network."""
 
 from ..datasets import tuckute2024
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Tuckute 2024 (fMRI, single sentences)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="tuckute2024",
     synthetic=False,
     protocols=("grouped", "brain-score"),

@@ -1,7 +1,7 @@
 """Wehbe et al. 2014: fMRI of a chapter read word by word, all voxels of eight participants."""
 
 from ..datasets import wehbe2014
-from ..metrics.linear_predictivity import METRIC
+from ..metrics.outcome import PEARSON
 from .base import Benchmark, Kind, identity_of
 
 BENCHMARK = Benchmark(
@@ -9,7 +9,7 @@ BENCHMARK = Benchmark(
     version=1,
     title="Wehbe 2014 (fMRI, a chapter read)",
     kind=Kind.BRAIN,
-    metric=METRIC,
+    metric=PEARSON,
     dataset="wehbe2014",
     synthetic=False,
     protocols=("grouped", "paper-2312.00575"),

@@ -26,8 +26,6 @@ from .outcome import Outcome
 from .part_fits import Layers, PartFits, fit_parts
 from .pooling import by_fold, by_participant, pooled
 
-METRIC = "pearson"
-
 EDGE_WARNING = 0.25
 """Above this share of penalties at one end of the grid, the grid is worth a look."""
 

@@ -16,6 +16,9 @@ from ..results import (
     Variant,
 )
 
+PEARSON = "pearson"
+"""The metric of every benchmark: signed Pearson r."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:

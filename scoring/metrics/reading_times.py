@@ -15,8 +15,6 @@ from ..uncertainty import jackknife_correlation
 from .correlation import pearson
 from .outcome import Outcome
 
-METRIC = "pearson"
-
 
 def correlate_reading_times(
     surprisals: Surprisals | None, times: ReadingTimes, stimuli: Stimuli, *, alignment: str, word_probability: str

@@ -30,6 +30,10 @@ def sensitivity(
 ) -> tuple[Variant, ...]:
     """Raw scores of the layers that were chosen, with the pooling, the scale of features, their number or the scope of
     the penalty changed; each choice by itself."""
+    if any(part.data.by_components for part in fits):
+        reason = "the protocol fits a few components of its own"
+        refitted = ("features-standardised", f"components-{N_COMPONENTS}", "penalty-shared")
+        return (_other_pooling(fits), *(Variant(name=name, raw=None, reason=reason) for name in refitted))
     return (
         _other_pooling(fits),
         _standardised(layers, fits, recording, rules),

@@ -81,11 +81,9 @@ def cross_val_encode(
         on_fold=on_fold,
     )
     if is_gram and _is_fast(problem):
-        judged = encode_fast(problem, Y)
-    else:
-        kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=standardise)
-        judged = _encode_directly(problem, kernel, Y)
-    return _fit_of(judged, problem)
+        return _fit_of(encode_fast(problem, Y), problem)
+    kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=standardise)
+    return _fit_of(_encode_directly(problem, kernel, Y), problem)
 
 
 def predict(

@@ -38,8 +38,7 @@ class Spectrum:
         The constant direction is moved to the eigenvalue −trace/n, where no other is near: else vectors of
         eigenvalues that are 0 as well could mix with it.
         """
-        n = len(K)
-        values, vectors = torch.linalg.eigh(torch.from_numpy(K - max(float(np.trace(K)) / n, 1.0) / n))
+        values, vectors = torch.linalg.eigh(torch.from_numpy(K - constant_shift(float(np.trace(K)), len(K))))
         return cls(eigenvalues=values[1:].clamp(min=0.0).to(device), vectors=vectors[:, 1:].contiguous().to(device))
 
     def inverse(self, penalty: float) -> torch.Tensor:
@@ -49,6 +48,11 @@ class Spectrum:
     def steepness(self, penalty: float) -> float:
         """The largest eigenvalue of G at this penalty."""
         return 1 / (float(self.eigenvalues[0]) + penalty)
+
+
+def constant_shift(trace: float, n_rows: int) -> float:
+    """What to take off every number of a centred matrix so that the constant direction has the eigenvalue −trace/n."""
+    return (trace / n_rows if trace > 0 else 1.0) / n_rows
 
 
 def is_too_wide(K: FloatArray, penalties: FloatArray) -> bool:

@@ -6,13 +6,13 @@ What belongs here: what needs the eigenpairs of each training set. What does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from ..types import FloatArray
+from .exact import constant_shift
 from .folds import Fold
 from .targets import Targets
 
@@ -37,9 +37,7 @@ class TrainingSet:
         inner, across = blocks[train], blocks[test]
         means = inner.mean(dim=0)
         inner = inner - means - means[:, None] + means.mean()
-        # The constant direction gets an eigenvalue where no other is, so that it is the first and mixes with none.
-        shift = max(float(inner.trace()) / n, 1.0) / n
-        values, vectors = torch.linalg.eigh((inner - shift).cpu())
+        values, vectors = torch.linalg.eigh((inner - constant_shift(float(inner.trace()), n)).cpu())
         values, vectors = values[1:].clamp(min=0.0).to(K.device), vectors[:, 1:].to(K.device)
         return cls(fold=fold, eigenvalues=values, vectors=vectors, projected=(across - across.mean(dim=0)) @ vectors)
 
@@ -48,8 +46,12 @@ class TrainingSet:
 
         At penalty 0 directions below n · eps · λ_max are left out, which gives the smallest coefficients.
         """
-        keep = self.eigenvalues > len(self.vectors) * torch.finfo(torch.float64).eps * self.eigenvalues[-1]
-        predicting = (self.projected[:, keep] / (self.eigenvalues[keep] + penalty)) @ self.vectors[:, keep].T
+        if penalty == 0:
+            smallest = len(self.vectors) * torch.finfo(torch.float64).eps * self.eigenvalues[-1]
+            shrinking = torch.where(self.eigenvalues > smallest, 1 / self.eigenvalues, 0.0)
+        else:
+            shrinking = 1 / (self.eigenvalues + penalty)
+        predicting = (self.projected * shrinking) @ self.vectors.T
         found = predicting.new_zeros(len(predicting), len(self.fold.train) + len(self.fold.test))
         found[:, torch.from_numpy(self.fold.train).to(found.device)] = predicting
         return found
@@ -70,9 +72,3 @@ class TrainingSet:
             projections = projecting @ targets.columns(chunk, dtype)[rows]
             found[:, chunk] = (weights @ projections.double().square_()).cpu().numpy()
         return found
-
-
-def training_sets(K: FloatArray, folds: Sequence[Fold], device: torch.device) -> list[TrainingSet]:
-    """Each fold's training set."""
-    on_device = torch.from_numpy(K).to(device)
-    return [TrainingSet.of(on_device, fold) for fold in folds]

@@ -27,7 +27,7 @@ SINGLE_LOSS = 1e-3
 SUMMED_ROWS = 64
 """So many rows of squares are added up in float64, each of them a sum of few in the type of the products."""
 
-TOO_CLOSE = 2e-6
+TOO_CLOSE = 5e-7
 """Errors of two penalties that are closer than this share of them are told apart in float64."""
 
 
@@ -118,18 +118,19 @@ class _PairStep:
     def errors(self, units: slice | IndexArray) -> FloatArray:
         """Squared errors of some units, (n_folds, n_chosen)."""
         g = self.G @ self.targets.columns(units, self.G.dtype)
-        longest = max(span.stop - span.start for span in self.spans)
-        sums = g.new_zeros(len(self.spans), longest, g.shape[1])
-        both, residuals = g.new_empty(2 * longest, g.shape[1]), g.new_empty(2 * longest, g.shape[1])
-        for (first, second), inverse in self.pairs.items():
-            of_first, of_second = g[self.spans[first]], g[self.spans[second]]
-            n_first, n_both = len(of_first), len(inverse)
-            both[:n_first] = of_first
-            both[n_first:n_both] = of_second
-            torch.mm(inverse, both[:n_both], out=residuals[:n_both])
-            missed_first, missed_second = residuals[:n_first], residuals[n_first:n_both]
-            sums[second, :n_first].addcmul_(missed_first, missed_first)
-            sums[first, : n_both - n_first].addcmul_(missed_second, missed_second)
+        sizes = [span.stop - span.start for span in self.spans]
+        longest = max(sizes)
+        sums = g.new_zeros(len(sizes), longest, g.shape[1])
+        both, missed = g.new_empty(2 * longest, g.shape[1]), g.new_empty(2 * longest, g.shape[1])
+        for first, n_first in enumerate(sizes):
+            both[:n_first] = g[self.spans[first]]
+            for second in range(first + 1, len(sizes)):
+                n_second = sizes[second]
+                n_both = n_first + n_second
+                both[n_first:n_both] = g[self.spans[second]]
+                torch.mm(self.pairs[first, second], both[:n_both], out=missed[:n_both])
+                sums[second, :n_first].addcmul_(missed[:n_first], missed[:n_first])
+                sums[first, :n_second].addcmul_(missed[n_first:n_both], missed[n_first:n_both])
         return np.asarray(sums.sum(dim=1, dtype=torch.float64).cpu().numpy())
 
 
@@ -145,10 +146,10 @@ class _RowStep:
         """Squared errors of some units, (n_folds, n_chosen)."""
         g = self.G @ self.targets.columns(units, self.G.dtype)
         missed, sums = torch.empty_like(g), g.new_zeros(len(self.dates), SUMMED_ROWS, g.shape[1])
+        parts = torch.split(missed, SUMMED_ROWS)
         for index, (rows, scales, taking) in enumerate(self.dates):
             torch.mul(g, scales, out=missed)
             missed.addmm_(taking, g[rows], alpha=-1)
-            for start in range(0, len(missed), SUMMED_ROWS):
-                part = missed[start : start + SUMMED_ROWS]
-                sums[index, : len(part)].addcmul_(part, part)
+            for part in parts:
+                sums[index, : part.shape[0]].addcmul_(part, part)
         return np.asarray(sums.sum(dim=1, dtype=torch.float64).cpu().numpy())

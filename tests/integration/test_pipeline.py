@@ -106,11 +106,11 @@ def test_another_version_of_a_benchmark_is_fitted_without_the_model(order, model
     assert second.conditions == first.conditions
 
 
-def test_known_responses_need_no_torch(order, tmp_path):
+def test_known_responses_need_no_model_library(order, tmp_path):
     given = order("demo-fmri", "demo-reading")
     first = scores_of(given)
     given.write(tmp_path / ORDER_FILE)
-    code = "import sys; from worker.pipeline import main, Path; main(Path(sys.argv[1])); print('torch' in sys.modules)"
+    code = "import sys; from worker.pipeline import main, Path; main(Path(sys.argv[1])); print('transformers' in sys.modules)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
