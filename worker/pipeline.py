@@ -129,7 +129,7 @@ class _Reader:
         return read(model, benchmark, experiment, on_progress=report)
 
     def _open(self) -> Subject:
-        """The model, loaded at most once; torch comes with it, which known responses do not need."""
+        """The model, loaded at most once; transformers comes with it, which known responses do not need."""
         if self._failure is not None:
             raise _NotOpened(self._failure)
         if self._model is None:

@@ -110,7 +110,8 @@ def test_known_responses_need_no_model_library(order, tmp_path):
     given = order("demo-fmri", "demo-reading")
     first = scores_of(given)
     given.write(tmp_path / ORDER_FILE)
-    code = "import sys; from worker.pipeline import main, Path; main(Path(sys.argv[1])); print('transformers' in sys.modules)"
+    code = "import sys; from worker.pipeline import main, Path; main(Path(sys.argv[1])); "
+    code += "print('transformers' in sys.modules)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(Path.cwd())},
