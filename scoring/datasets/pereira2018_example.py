@@ -21,8 +21,8 @@ N_COMPONENTS = 100
 PARTS = ("384sentences", "243sentences")
 
 
-def load(store: DataStore) -> Experiment:
-    """Sentences in passages, topics as groups, the experiments as parts; recording (627, 100).
+def load(store: DataStore, *, experiments: tuple[str, ...] = PARTS) -> Experiment:
+    """Sentences in passages, topics as groups, the experiments as parts; recording (627, 100), or the rows of one.
 
     Raises DataMissing, DataChecksumMismatch; DataMalformed where the files disagree.
     """
@@ -32,7 +32,10 @@ def load(store: DataStore) -> Experiment:
     responses = np.load(store.path(dataset, dataset.file("responses.npy")), allow_pickle=False)
     if len(responses) != len(rows):
         raise DataMalformed(f"{len(rows)} sentences but {len(responses)} responses")
-    experiments = np.array([row["experiment"] for row in rows])
+    kept = np.array([row["experiment"] in experiments for row in rows])
+    static = _static(store, dataset, len(rows))
+    rows = [row for row, is_kept in zip(rows, kept, strict=True) if is_kept]
+    part_of_row = np.array([row["experiment"] for row in rows])
     return Experiment(
         stimuli=Stimuli(
             ids=tuple(row["stimulus_id"] for row in rows),
@@ -43,12 +46,12 @@ def load(store: DataStore) -> Experiment:
             groups=tuple(f"{row['experiment']}.{row['topic']}" for row in rows),
         ),
         measured=Recording.of(
-            responses[:, :N_COMPONENTS].astype(np.float64),
+            responses[kept, :N_COMPONENTS].astype(np.float64),
             Units.numbered(("example",) * N_COMPONENTS),
-            {part: np.flatnonzero(experiments == part) for part in PARTS},
+            {part: np.flatnonzero(part_of_row == part) for part in experiments},
         ),
         ceiling=Ceiling.none("one participant gives no inter-subject ceiling"),
-        static=_static(store, dataset, len(rows)),
+        static=None if static is None else static[kept],
     )
 
 

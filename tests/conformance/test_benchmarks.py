@@ -22,6 +22,8 @@ CEILINGS = {
     "demo-reading": 0.9163508259598216,
     "futrell2018": 0.9109211799890474,
     "pereira2018-example": None,
+    "pereira2018-example-243": None,
+    "pereira2018-example-384": None,
 }
 DATA = {
     "demo-fmri": "d97e1b618f49b98f2a1cefb8bbd9b62dca63aba9cc29af5b8ff74063cf065ab5",

@@ -6,11 +6,14 @@ They need the real files: BROCA_DATA_MIRROR for the data sets, BROCA_MODEL_DIR f
 import numpy as np
 import pytest
 
+from scoring.baselines import score_baseline
 from scoring.benchmarks.base import benchmark_named
-from scoring.evaluate import score
+from scoring.controls import CONFOUNDED, CONTROLS, LEAK, difference, warnings
+from scoring.evaluate import brain_score, score
 from scoring.metrics.linear_predictivity import summarised
 from scoring.metrics.part_fits import fit_parts
 from scoring.protocols import GROUPED, SHUFFLED
+from scoring.responses import Responses
 from scoring.subjects import baselines
 from scoring.subjects.language_model import LanguageModel
 
@@ -138,3 +141,46 @@ def test_untrained_twins_stay_low_in_every_layer(model_dir, data_store):
         curves.append([point.raw for point in score(twin, "pereira2018-example", data=store).layers[1:]])
     assert np.mean(curves, axis=0).max() < 0.06
     assert np.max(curves) < 0.09
+
+
+def warned(benchmark_id, protocol, features, data_store):
+    """The warnings of controls for given features, and how far these are above each baseline."""
+    benchmark = benchmark_named(benchmark_id)
+    store = data_store(benchmark_id)
+    experiment = benchmark.experiment(store)
+    model = brain_score(
+        Responses(layers=features(experiment)), benchmark, experiment, protocol, subject="model", with_controls=False
+    )
+    found = []
+    for name in CONTROLS:
+        baseline = score_baseline(name, benchmark, experiment, protocol)
+        found.append(
+            difference(
+                model.raw,
+                model.draws,
+                baseline=name,
+                baseline_raw=baseline.raw,
+                baseline_draws=baseline.draws,
+            )
+        )
+    return {warning.code for warning in warnings(found)}
+
+
+@pytest.mark.parametrize(
+    ("benchmark_id", "protocol", "expected"),
+    [
+        ("pereira2018-example-384", GROUPED, set()),
+        ("pereira2018-example-384", SHUFFLED, {LEAK}),
+        ("pereira2018-example-243", GROUPED, {CONFOUNDED}),
+        ("pereira2018-example-243", SHUFFLED, {LEAK}),
+    ],
+)
+def test_leak_is_said_where_rows_are_shuffled_and_confounded_of_the_243(
+    benchmark_id, protocol, expected, data_store, model_dir
+):
+    model = LanguageModel.from_folder(model_dir / "stories260K", identifier="stories260K")
+
+    def features(experiment):
+        return {"final_norm": final_norm(model, experiment)}
+
+    assert warned(benchmark_id, protocol, features, data_store) == expected
