@@ -19,6 +19,7 @@ from . import (
     p5_least_squares,
     p6_activations,
     p7_surprisal,
+    p8_second_protocol,
     p9_ceiling,
     p10_uncertainty,
 )
@@ -34,6 +35,7 @@ LINES: dict[str, Callable[[], list[Row]]] = {
         p5_least_squares,
         p6_activations,
         p7_surprisal,
+        p8_second_protocol,
         p9_ceiling,
         p10_uncertainty,
         m1_hooks_and_bare_forward,

@@ -18,6 +18,7 @@ from perf import (
     memory,
     p6_activations,
     p7_surprisal,
+    p8_second_protocol,
     p9_ceiling,
     p10_uncertainty,
     peers,
@@ -180,3 +181,10 @@ def test_stacked_rows_give_the_draws_of_the_bootstrap():
     rows = p10_uncertainty.compare(part, n_draws=20, n_rounds=1)
     assert rows[1].figure <= 1e-5
     assert p10_uncertainty.shifts(part, n_rounds=1).figure >= 0
+
+
+def test_a_second_protocol_is_scored_by_the_real_process_without_a_model(tmp_path, gpt2):
+    made = p8_second_protocol.service(tmp_path, gpt2, texts.sentences_in_passages([4] * 40, seed=8))
+    share, loads = p8_second_protocol.compare(made, n_rounds=1)
+    assert share.figure > 0
+    assert loads.figure == 0
