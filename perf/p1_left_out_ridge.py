@@ -31,13 +31,17 @@ def measure() -> list[Row]:
 
 
 def compare(X: FeatureArray, Y: FloatArray, folds: list[Fold], *, floor: float, n_rounds: int) -> list[Row]:
-    """The rows for one set of features; the peer fits the first fold, and its time counts once for each."""
+    """The rows for one set of features; the peer fits the first fold, and its time counts once for each.
+
+    The peer gets features in float64: in float32 its r is right to four decimals only.
+    """
+    wide = X.astype(np.float64)
     answers: list[EncodingFit] = []
     found: list[tuple[FloatArray, FloatArray]] = []
     penalties = recordings.penalties(recordings.gram(X))
     ours_s, fold_s = timing.seconds_in_turns(
         lambda: answers.append(cross_val_encode(recordings.gram(X), Y, folds, LEFT_OUT)),
-        lambda: found.append(ridge_peers.ridge_cv(X, Y, folds[0], penalties)),
+        lambda: found.append(ridge_peers.ridge_cv(wide, Y, folds[0], penalties)),
         n_rounds=n_rounds,
     )
     chosen, predictions = found[-1]

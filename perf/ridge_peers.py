@@ -10,13 +10,13 @@ from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.model_selection import PredefinedSplit
 
 from scoring.regression.folds import Fold
-from scoring.types import FeatureArray, FloatArray
+from scoring.types import FloatArray
 
 UNITS_AT_ONCE = 4000
 """Units that himalaya takes at one time: of all at once, 4,000, 2,000, 1,000 and 500 the fastest on two cores."""
 
 
-def ridge_cv(X: FeatureArray, Y: FloatArray, fold: Fold, penalties: FloatArray) -> tuple[FloatArray, FloatArray]:
+def ridge_cv(X: FloatArray, Y: FloatArray, fold: Fold, penalties: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Penalties (n_units,) and predictions (n_test, n_units) of scikit-learn's exact leave-one-out."""
     model = RidgeCV(alphas=penalties, alpha_per_target=True).fit(X[fold.train], Y[fold.train])
     return np.asarray(model.alpha_), np.asarray(model.predict(X[fold.test]))

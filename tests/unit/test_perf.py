@@ -16,18 +16,27 @@ from perf import (
     gpu,
     hooks,
     memory,
+    p1_left_out_ridge,
+    p2_nested_ridge,
+    p3_many_layers,
+    p4_generalised,
+    p5_least_squares,
     p6_activations,
     p7_surprisal,
     p8_second_protocol,
     p9_ceiling,
     p10_uncertainty,
     peers,
+    recordings,
+    ridge_peers,
     subjects,
     texts,
 )
 from perf.__main__ import main
 from perf.lines import LINES
 from perf.table import Row, Verdict, at_least, at_most, exit_code, rendered
+from scoring.regression.encode import cross_val_encode
+from scoring.regression.rules import NESTED_RIDGE
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 TINY = {"bos_token_id": 0, "eos_token_id": 1, "vocab_size": 4000}
@@ -109,6 +118,30 @@ def test_whole_logits_give_the_bits_of_the_subject(gpt2):
     n_pieces = [len(word) for word in peers.word_pieces(tokenizer, stimuli.passages[0])]
     words = np.add.reduceat(bits, [0, *np.cumsum(n_pieces)[:-1]])
     np.testing.assert_allclose(words, subjects.bits(subjects.surprisals(subjects.subject_of(gpt2), stimuli)), atol=1e-5)
+
+
+def test_the_peers_of_the_fits_give_their_answers():
+    X = recordings.features(90, 120, seed=1)
+    Y = recordings.responses(X, 80, seed=1)
+    K, folds = recordings.gram(X), recordings.folds(90, 5)
+    _, equal_penalties, left_out_r = p1_left_out_ridge.compare(X, Y, folds, floor=1.0, n_rounds=1)
+    assert equal_penalties.figure >= 0.98
+    assert left_out_r.figure <= 1e-5
+    assert p2_nested_ridge.compare(K, Y, folds, n_rounds=1)[-1].figure <= 1e-4
+    assert p3_many_layers.compare([K, K], Y, n_rounds=1).figure > 0
+    assert [row.figure > 0 for row in p4_generalised.compare([K], Y, folds, n_rounds=1)] == [True, True]
+    assert p5_least_squares.compare(X, Y, p5_least_squares.splits(90), n_rounds=1)[-1].figure <= 1e-6
+
+
+def test_himalaya_chooses_by_the_same_inner_folds():
+    X = recordings.features(80, 60, seed=1)
+    Y = recordings.responses(X, 40, seed=1)
+    K, folds = recordings.gram(X), recordings.folds(80, 4)
+    fit = cross_val_encode(K, Y, folds, NESTED_RIDGE)
+    penalties, r = ridge_peers.kernel_ridge_cv(K, Y, folds[0], recordings.penalties(K), inner=folds)
+    same = np.isclose(penalties, fit.penalties[0], rtol=1e-5)
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(r[same], fit.test_r[0][same], rtol=0, atol=1e-3)  # the peer is float32
 
 
 def test_batches_of_the_bare_forward_hold_every_token_within_the_budget():
