@@ -21,6 +21,12 @@ from .pooling import pooled
 
 Layers = Mapping[str, FeatureArray | Gram]
 
+N_INNER_FOLDS = 3
+"""Folds of an inner split by which layers are compared where the regression itself has none."""
+
+MINIMUM_INNER_ROWS = 3
+"""So many test rows make a correlation; an inner split only compares layers."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PartData:
@@ -211,7 +217,8 @@ def _standing(fit: EncodingFit, K: FloatArray | None, part: PartData, rules: Bra
 def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules) -> float:
     """The score on a split of the fold's training rows of the same kind as the outer one."""
     groups, passages = ([names[row] for row in fold.train] for names in (part.groups, part.passages))
-    inner = make_folds(rules.split, groups, passages, n_folds=len(part.folds), minimum_test_rows=3)
+    split = replace(rules.split, n_folds=N_INNER_FOLDS)
+    inner = make_folds(split, groups, passages, n_folds=N_INNER_FOLDS, minimum_test_rows=MINIMUM_INNER_ROWS)
     Y = part.Y[fold.train]
     fit = cross_val_encode(K[np.ix_(fold.train, fold.train)], Y, inner, rules.regression, owners=part.owners)
     return float(np.nanmedian(fit.test_r, axis=1).mean())

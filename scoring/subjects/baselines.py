@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from ..recording import Timeline
 from ..types import FeatureArray, Stimuli
 
-OASM_WIDTHS = (0.1, 0.3, 0.6, 0.9, 1.2, 1.8, 2.4, 3.6, 4.8)
+OASM_WIDTHS = (0.1, 0.3, 0.6, 0.9, 1.8, 4.8)
 """Widths of the smoothing, in stimuli."""
 
 N_RANDOM_FEATURES = 64
