@@ -142,7 +142,7 @@ class Warning(Wire):
 
 
 class Score(Wire):
-    """How well one model accounts for one benchmark under one protocol. Signed, never clipped."""
+    """How well one model accounts for one benchmark under one protocol. Signed; only `clipped` is clipped."""
 
     object: Literal["score"] = "score"
     id: str
@@ -155,7 +155,7 @@ class Score(Wire):
     ceiling: Ceiling
     normalised: float | None = Field(description="Raw over ceiling; null where there is none. May exceed 1.")
     word_probability: str | None
-    clipped: bool | None = Field(description="Null: no number of this release is ever clipped.")
+    clipped: float | None = Field(description="Normalised, at most 1, as Brain-Score reports it; else null.")
     interval: Interval | None = Field(description="Of the raw score.")
     interval_reason: str | None = Field(description="Why there is no interval.")
     null: NullTest | None

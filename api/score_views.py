@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from scoring.benchmarks.base import Benchmark
 from scoring.controls import warnings
+from scoring.protocols import BRAIN_SCORE
 from scoring.results import LayerScore as StoredLayer
 from scoring.results import Score
 from storage.baselines import Baseline as StoredBaseline
@@ -34,7 +35,7 @@ def score_view(stored: StoredScore, beside: Sequence[StoredBaseline]) -> wire.Sc
         ceiling=wire.Ceiling(**asdict(score.ceiling)),
         normalised=score.normalised,
         word_probability=score.word_probability,
-        clipped=None,
+        clipped=_clipped(score),
         interval=None if score.interval is None else wire.Interval(**asdict(score.interval)),
         interval_reason=score.interval_reason,
         null=None if score.null is None else wire.NullTest(**asdict(score.null)),
@@ -58,6 +59,13 @@ def participant_views(score: Score) -> list[wire.Participant]:
         for part in score.parts
         for share in part.participants
     ]
+
+
+def _clipped(score: Score) -> float | None:
+    """What Brain-Score would show; under other protocols nothing is clipped."""
+    if score.protocol != BRAIN_SCORE.name or score.normalised is None:
+        return None
+    return min(score.normalised, 1.0)
 
 
 def layer_view(layer: StoredLayer) -> wire.LayerScore:

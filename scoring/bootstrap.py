@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from .errors import NumericalFailure
 from .metrics.correlation import CONSTANT_RATIO
 from .metrics.part_fits import HeldOut, PartData
 from .metrics.pooling import Blocks, blocks_of, by_row
 from .protocols import Pooling
-from .types import FloatArray
+from .types import FloatArray, IndexArray
 
 N_DRAWS = 1000
 
@@ -91,8 +92,9 @@ def train_deviations(data: PartData) -> FloatArray:
 def draws(parts: Sequence[HeldOut], pooling: Pooling, *, seed: int, n_draws: int = N_DRAWS) -> FloatArray:
     """Raw scores, (n_draws,), of passages drawn with replacement within each fold's test rows.
 
-    For each draw r of a unit follows from sums over passages, weighted by how often each was drawn; units, folds,
-    participants and parts are then pooled as in the score itself. Where a fold tests one passage alone, whole folds
+    Where a passage is tested in several folds, passages are drawn once for all folds of the part. For each draw r of a
+    unit follows from sums over passages, weighted by how often each was drawn; units, folds, participants and parts are
+    then pooled as in the score itself. Where a fold tests one passage alone, whole folds
     are drawn instead. The same seed draws the same passages for every subject on the same data: differences between
     subjects are paired. Conditional on the fits. Raises NumericalFailure where a draw leaves a participant no unit.
     """
@@ -122,12 +124,17 @@ def _of_part(part: HeldOut, pooling: Pooling, *, seed: tuple[int, int], n_draws:
     deviations = train_deviations(data)
     as_it_is = _draws_whole_folds(data)
 
+    passage_of_row = np.unique(data.passages, return_inverse=True)[1]
+    of_part = _counts_of_part(data, passage_of_row, seed, n_draws)
+
     def of_fold(index: int) -> FloatArray:
-        passages = [data.passages[row] for row in data.folds[index].test]
-        cluster = np.unique(passages, return_inverse=True)[1]
-        n_clusters = int(cluster.max()) + 1
-        rng = np.random.default_rng([*seed, index])
-        counts = np.ones((1, n_clusters)) if as_it_is else _multinomial(rng, n_clusters, n_draws)
+        own, cluster = np.unique(passage_of_row[data.folds[index].test], return_inverse=True)
+        if as_it_is:
+            counts = np.ones((1, len(own)))
+        elif of_part is not None:
+            counts = of_part[:, own]
+        else:
+            counts = _multinomial(np.random.default_rng([*seed, index]), len(own), n_draws)
         return _of_fold(rows_of(part, index, deviations[index]), cluster, counts, blocks, pooling)
 
     # Products of this size are slower on several threads of BLAS; folds share the processors instead.
@@ -136,6 +143,20 @@ def _of_part(part: HeldOut, pooling: Pooling, *, seed: tuple[int, int], n_draws:
     if as_it_is:
         return np.asarray(_multinomial(np.random.default_rng(seed), n_folds, n_draws) @ scores[:, 0] / n_folds)
     return np.asarray(scores.mean(axis=0))
+
+
+def _counts_of_part(
+    data: PartData, passage_of_row: IndexArray, seed: tuple[int, int], n_draws: int
+) -> FloatArray | None:
+    """How often each passage of a part is drawn, (n_draws, n_passages), where some stands in several folds' test rows;
+    else None. Raises NumericalFailure where a draw leaves a fold without rows."""
+    tested = [np.unique(passage_of_row[fold.test]) for fold in data.folds]
+    if len(np.concatenate(tested)) == len(np.unique(np.concatenate(tested))):
+        return None
+    counts = _multinomial(np.random.default_rng(seed), int(passage_of_row.max()) + 1, n_draws)
+    if any((counts[:, own].sum(axis=1) == 0).any() for own in tested):
+        raise NumericalFailure("a draw of passages leaves a fold without test rows")
+    return counts
 
 
 def _multinomial(rng: np.random.Generator, n: int, n_draws: int) -> FloatArray:

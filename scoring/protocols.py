@@ -132,7 +132,7 @@ PAPER = Protocol(
     brain=_PAPER,
     exceptions={
         "wehbe2014": BrainRules(
-            split=Split(kind=SplitKind.GROUPS, n_folds=4),
+            split=Split(kind=SplitKind.CONTIGUOUS_ROWS, n_folds=4),
             regression=Regression(
                 method=Method.RIDGE,
                 grid=PenaltyGrid(low=-6, high=9, n_penalties=16, is_relative=False),

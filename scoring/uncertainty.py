@@ -33,15 +33,12 @@ def jackknife_correlation(
     r_without = np.array([statistic(cluster_of_row != name) for name in names])
     if max(abs(r_all), *abs(r_without)) >= 1:
         return None
-    z_all, z_without = np.arctanh(r_all), np.arctanh(r_without)
-    pseudo = len(names) * z_all - (len(names) - 1) * z_without
-    half = stdtrit(len(names) - 1, (1 + level) / 2) * pseudo.std(ddof=1) / np.sqrt(len(names))
-    low, high = np.tanh([pseudo.mean() - half, pseudo.mean() + half])
-    return Interval(level=level, low=float(low), high=float(high), method="jackknife-fisher-z-t", n=len(names))
+    low, high = _jackknife(np.arctanh(r_all), np.arctanh(r_without), level)
+    return Interval(level=level, low=low, high=high, method="jackknife-fisher-z-t", n=len(names))
 
 
 def interval_of(
-    raw_by_participant: Mapping[str, float],
+    raws_of_parts: Sequence[Mapping[str, float]],
     draws: FloatArray,
     *,
     n_clusters: int,
@@ -50,16 +47,18 @@ def interval_of(
 ) -> tuple[Interval | None, str | None]:
     """The interval of a raw score, or None and why there is none.
 
-    With five participants or more: tanh(mean z ± t(n − 1) · standard error), z = atanh of each participant's raw
-    score; it speaks of further participants like these. Else, with `n_clusters` of five passages or more: the
-    percentiles of `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the
+    `raws_of_parts` holds for each part the raw score of each of its participants; the score is the mean over parts of
+    their means. With five participants or more: a delete-one-participant jackknife of its Fisher z with t(n − 1), from
+    all parts at once; it speaks of further participants like these. Else, with `n_clusters` of five passages or more:
+    the percentiles of `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the
     same participants and is conditional on the fits.
     """
-    if len(raw_by_participant) >= MINIMUM_CLUSTERS:
-        return _over_participants(np.array(list(raw_by_participant.values())), level)
+    participants = list(dict.fromkeys(name for raws in raws_of_parts for name in raws))
+    if len(participants) >= MINIMUM_CLUSTERS:
+        return _over_participants(raws_of_parts, participants, level)
     if n_clusters < MINIMUM_CLUSTERS:
         return None, (
-            f"{len(raw_by_participant)} participants and {n_clusters} passages are too few; "
+            f"{len(participants)} participants and {n_clusters} passages are too few; "
             f"{MINIMUM_CLUSTERS} of one of them are needed"
         )
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
@@ -89,10 +88,25 @@ def paired_difference(
     )
 
 
-def _over_participants(raws: FloatArray, level: float) -> tuple[Interval | None, str | None]:
+def _over_participants(
+    raws_of_parts: Sequence[Mapping[str, float]], participants: Sequence[str], level: float
+) -> tuple[Interval | None, str | None]:
+    def raw(left_out: str | None) -> float:
+        means = [[raw for name, raw in raws.items() if name != left_out] for raws in raws_of_parts]
+        return float(np.mean([np.mean(of_part) for of_part in means if of_part]))
+
+    raws = [raw(None), *map(raw, participants)]
     if np.abs(raws).max() >= 1:
-        return None, "a participant's raw score is ±1, which has no Fisher z"
-    z, n = np.arctanh(raws), len(raws)
-    half = stdtrit(n - 1, (1 + level) / 2) * z.std(ddof=1) / np.sqrt(n)
-    low, high = np.tanh([z.mean() - half, z.mean() + half])
-    return Interval(level=level, low=float(low), high=float(high), method="participants-fisher-z-t", n=n), None
+        return None, "the raw score is ±1 with or without some participant, which has no Fisher z"
+    low, high = _jackknife(np.arctanh(raws[0]), np.arctanh(raws[1:]), level)
+    n = len(participants)
+    return Interval(level=level, low=low, high=high, method="participants-jackknife-fisher-z-t", n=n), None
+
+
+def _jackknife(z_all: float, z_without: FloatArray, level: float) -> tuple[float, float]:
+    """The bounds of tanh z by pseudo-values n z − (n − 1) z₍₋ᵢ₎, z over all clusters and without each, and t(n − 1)."""
+    n = len(z_without)
+    pseudo = n * z_all - (n - 1) * z_without
+    half = stdtrit(n - 1, (1 + level) / 2) * pseudo.std(ddof=1) / np.sqrt(n)
+    low, high = np.tanh([pseudo.mean() - half, pseudo.mean() + half])
+    return float(low), float(high)

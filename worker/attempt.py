@@ -152,7 +152,9 @@ class Attempt:
         self._ledger.fail(self._ledger.open_runs, _crash("scoring", ending))
 
     def _run_order(self, run: Run) -> RunOrder:
-        benchmark = self._settings.catalogue.benchmark(run.benchmark, run.benchmark_version)
+        catalogue = self._settings.catalogue
+        benchmark = catalogue.benchmark(run.benchmark, run.benchmark_version)
+        own = catalogue.own(run.benchmark, run.benchmark_version)
         setting = Setting(
             benchmark=benchmark.name,
             benchmark_version=benchmark.version,
@@ -167,7 +169,7 @@ class Attempt:
             benchmark_version=run.benchmark_version,
             protocol=run.protocol,
             force=run.force,
-            ceiling=ceiling,
+            ceiling=ceiling or (None if own is None else own.manifest.ceiling_of(run.protocol, run.scoring_version)),
             known_baselines=baselines,
         )
 

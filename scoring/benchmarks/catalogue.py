@@ -29,7 +29,8 @@ class Catalogue:
         return frozenset(self.names(include_private=True)) - frozenset(self.names())
 
     def benchmark(self, name: str, version: int | None = None) -> Benchmark:
-        """The benchmark of this id; `version` chooses one of a data set that was brought (None: the newest).
+        """The benchmark of this id; `version` chooses one of a data set that was brought (None: the newest); others
+        have one.
 
         Raises BenchmarkUnknown with the nearest public names, DataMalformed where a brought one is damaged.
         """
@@ -39,7 +40,10 @@ class Catalogue:
         known = self.names()
         if name not in names(Shelf.BENCHMARKS):
             raise BenchmarkUnknown(f"{name!r} is not one of {', '.join(known)}", hint=did_you_mean(name, known))
-        return benchmark_named(name)
+        benchmark = benchmark_named(name)
+        if version not in (None, benchmark.version):
+            raise BenchmarkUnknown(f"{name} is at version {benchmark.version} here, not {version}")
+        return benchmark
 
     def benchmarks(self, ids: Iterable[str]) -> dict[str, Benchmark]:
         """The benchmarks of these ids, by id; ids that no benchmark has now, or a damaged one, are left out."""

@@ -60,13 +60,16 @@ class DataStore:
         if listing is None or not listing.is_file():
             reason = f"{dataset.name} is brought by its users; there is no folder of it here"
             raise DataMissing(reason, hint=f"set BROCA_DATA_MIRROR to a folder that holds {dataset.listing}")
-        return replace(dataset, listing=None, files=_listed(listing, dataset.listing.rpartition("/")[0]))
+        try:
+            return replace(dataset, listing=None, files=_listed(listing, dataset.listing.rpartition("/")[0]))
+        except OSError as error:
+            raise DataMissing(f"{listing.name} of {dataset.name} cannot be read: {error.strerror}") from error
 
     def is_ready(self, dataset: Dataset) -> bool:
         """Whether every file is here, by name and size where it is known; no data are read or fetched."""
         try:
             files = self.at_hand(dataset).files
-        except (DataMissing, DataMalformed, OSError):
+        except (DataMissing, DataMalformed):
             return False
         return all(self._has(dataset, file) for file in files)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from ..bootstrap import draws, n_clusters_of
 from ..datasets.base import Experiment
 from ..errors import NumericalFailure
@@ -14,7 +12,7 @@ from ..nulls import NullKind, null_test
 from ..protocols import BrainRules, Pooling
 from ..recording import Recording
 from ..regression.rules import Selection
-from ..uncertainty import interval_of
+from ..uncertainty import MINIMUM_CLUSTERS, interval_of
 from .linear_predictivity import summarised
 from .outcome import Outcome
 from .part_fits import HeldOut, Layers, fit_parts, held_out
@@ -59,35 +57,39 @@ def judge_recording(
     if not with_controls:
         return found
     nested = rules.regression.selection is Selection.NESTED_FOLDS
+    beyond = unique_variance(layers, fits, experiment, rules) if nested else None
+    unique_r2 = {} if beyond is None else {"unique_r2": beyond.unique}
     return replace(
         found,
-        measures=found.measures | representational_measures(layers, [part.data for part in fits], recording.timeline),
+        measures=found.measures
+        | unique_r2
+        | representational_measures(layers, [part.data for part in fits], recording.timeline),
         sensitivity=sensitivity(layers, fits, recording, rules),
-        unique_variance=unique_variance(layers, fits, experiment, rules) if nested else None,
+        unique_variance=beyond,
     )
 
 
 def _with_uncertainty(
     outcome: Outcome, predicted: Sequence[HeldOut], rules: BrainRules, *, has_runs: bool, seed: int
 ) -> Outcome:
-    """The outcome with its draws, interval and null; without them, and why, where a draw leaves no unit to judge."""
+    """The outcome with its draws, interval and null; without them, and why, where a draw leaves no unit to judge.
+
+    Draws of fewer than five passages or folds are not kept: no interval, and no comparison, can rest on them.
+    """
     kind = NullKind.RUNS if has_runs else NullKind.PASSAGES
     try:
         drawn = draws(predicted, rules.pooling, seed=seed)
         null = null_test(predicted, rules.pooling, kind=kind, seed=seed)
     except NumericalFailure as failure:
         return replace(outcome, interval_reason=failure.detail)
-    interval, reason = interval_of(
-        _raw_by_participant(outcome, rules), drawn, n_clusters=n_clusters_of(predicted), seed=seed
-    )
-    return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=tuple(drawn.tolist()))
+    n_clusters = n_clusters_of(predicted)
+    interval, reason = interval_of(_raws_of_parts(outcome, rules), drawn, n_clusters=n_clusters, seed=seed)
+    kept = tuple(drawn.tolist()) if n_clusters >= MINIMUM_CLUSTERS else ()
+    return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=kept)
 
 
-def _raw_by_participant(outcome: Outcome, rules: BrainRules) -> dict[str, float]:
-    """Each participant's mean over the parts that it took; none where the score is not a mean over participants."""
-    raws: dict[str, list[float]] = {}
-    for part in outcome.parts if rules.pooling is not Pooling.POOLED_UNITS else ():
-        for share in part.participants:
-            if share.raw is not None:
-                raws.setdefault(share.name, []).append(share.raw)
-    return {name: float(np.mean(values)) for name, values in raws.items()}
+def _raws_of_parts(outcome: Outcome, rules: BrainRules) -> list[dict[str, float]]:
+    """Each participant's raw score in each part; none where the score is not a mean over participants."""
+    if rules.pooling is Pooling.POOLED_UNITS:
+        return []
+    return [{share.name: share.raw for share in part.participants if share.raw is not None} for part in outcome.parts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.linalg
 import scipy.sparse.linalg
 
 from ..recording import Timeline
@@ -104,11 +105,21 @@ def principal_scores(K: FloatArray, train: IndexArray, n_components: int = N_COM
     K_all = K[:, train] - K[np.ix_(train, train)].mean(axis=0)
     K_all = K_all - K_all.mean(axis=1, keepdims=True)
     K_train = K_all[train]
-    start = np.random.default_rng(0).standard_normal(len(train))
-    n_asked = min(n_components, len(train) - 1)
-    eigenvalues, U = scipy.sparse.linalg.eigsh((K_train + K_train.T) / 2, k=n_asked, v0=start)
+    eigenvalues, U = _leading((K_train + K_train.T) / 2, min(n_components, len(train) - 1))
     kept = eigenvalues > len(train) * np.finfo(np.float64).eps * eigenvalues.max()
     return np.asarray(K_all @ U[:, kept] / np.sqrt(eigenvalues[kept]))
+
+
+def _leading(K: FloatArray, n_wanted: int) -> tuple[FloatArray, FloatArray]:
+    """The largest eigenvalues of a symmetric matrix and their vectors; all are found where a few do not settle, as
+    where many are almost equal."""
+    start = np.random.default_rng(0).standard_normal(len(K))
+    try:
+        eigenvalues, U = scipy.sparse.linalg.eigsh(K, k=n_wanted, v0=start)
+    except scipy.sparse.linalg.ArpackNoConvergence:
+        last = len(K) - 1
+        eigenvalues, U = scipy.linalg.eigh(K, subset_by_index=[len(K) - n_wanted, last])
+    return eigenvalues, U
 
 
 def standardised(X: FloatArray) -> FloatArray:

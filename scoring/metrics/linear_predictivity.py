@@ -9,6 +9,7 @@ import numpy as np
 from ..datasets.base import Experiment
 from ..errors import NumericalFailure
 from ..protocols import BrainRules, LayerRule
+from ..recording import Recording
 from ..regression.gram import as_gram
 from ..regression.rules import Method
 from ..results import (
@@ -65,7 +66,7 @@ def summarised(parts: Sequence[PartFits], layers: Layers, experiment: Experiment
         ),
         layers=curve,
         n=_counts(parts, experiment),
-        measures=_fit_measures(parts, n_features),
+        measures=_fit_measures(parts, n_features) | {"n_incomplete_units": _n_incomplete(experiment)},
         warnings=_fit_warnings(parts, rules, n_features),
     )
 
@@ -133,6 +134,12 @@ def _counts(parts: Sequence[PartFits], experiment: Experiment) -> Counts:
         valid_units=len(valid),
         folds=len(parts[0].data.folds),
     )
+
+
+def _n_incomplete(experiment: Experiment) -> float:
+    """How many units were left out of a part because some of its rows, not all, are without a value."""
+    assert isinstance(experiment.measured, Recording), "only recordings of brains have units"
+    return float(sum(part.n_incomplete_units for part in experiment.measured.parts))
 
 
 def _fit_measures(parts: Sequence[PartFits], n_features: dict[str, int]) -> dict[str, float]:

@@ -128,6 +128,8 @@ def fit_parts(
                 fits[part.name][name] = fit
                 is_alone = len(layers) == 1
                 standings[part.name][name] = _standing(fit, None if is_alone else inputs, part, rules)
+    if rules.layer is LayerRule.BEST_ON_TEST:
+        _share_standings(standings)
     return tuple(
         PartFits(
             data=part, fits=fits[part.name], chosen=_chosen(part, standings[part.name], rules), pooling=rules.pooling
@@ -217,11 +219,35 @@ def _standing(fit: EncodingFit, K: FloatArray | None, part: PartData, rules: Bra
 def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules) -> float:
     """The score on a split of the fold's training rows of the same kind as the outer one."""
     groups, passages = ([names[row] for row in fold.train] for names in (part.groups, part.passages))
-    split = replace(rules.split, n_folds=N_INNER_FOLDS)
-    inner = make_folds(split, groups, passages, n_folds=N_INNER_FOLDS, minimum_test_rows=MINIMUM_INNER_ROWS)
-    Y = part.Y[fold.train]
-    fit = cross_val_encode(K[np.ix_(fold.train, fold.train)], Y, inner, rules.regression, owners=part.owners)
-    return float(np.nanmedian(fit.test_r, axis=1).mean())
+    n_folds = min(N_INNER_FOLDS, len(set(groups)))
+    inner = make_folds(
+        replace(rules.split, n_folds=n_folds),
+        groups,
+        passages,
+        n_folds=n_folds,
+        n_purged=0 if part.timeline is None else part.timeline.n_purged,
+        minimum_test_rows=MINIMUM_INNER_ROWS,
+    )
+    if part.by_components:
+        outer = [Fold(train=fold.train[one.train], test=fold.train[one.test]) for one in inner]
+        found = _fit_layer(K, replace(part, folds=tuple(outer)), rules, standardise=False, on_fold=lambda: None)
+    else:
+        own = replace(part, Y=part.Y[fold.train], folds=inner)
+        K_train = K[np.ix_(fold.train, fold.train)]
+        found = _fit_layer(K_train, own, rules, standardise=False, on_fold=lambda: None)
+    return float(np.nanmedian(found.test_r, axis=1).mean())
+
+
+def _share_standings(standings: Mapping[str, dict[str, FloatArray]]) -> None:
+    """Let a layer stand in every part as it does in the mean over parts; it has to be defined in all."""
+    common = set.intersection(*(set(of_part) for of_part in standings.values()))
+    for name in {name for of_part in standings.values() for name in of_part} - common:
+        for of_part in standings.values():
+            of_part.pop(name, None)
+    for name in common:
+        mean = float(np.mean([of_part[name].mean() for of_part in standings.values()]))
+        for of_part in standings.values():
+            of_part[name][:] = mean
 
 
 def _chosen(part: PartData, standings: Mapping[str, FloatArray], rules: BrainRules) -> tuple[str, ...]:

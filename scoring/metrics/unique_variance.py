@@ -67,9 +67,9 @@ def _of_part(
 
 
 def _nuisance(experiment: Experiment, measured: Recording, data: PartData) -> FloatArray:
-    """Inner products of the nuisance features, z-scored over the part's rows."""
+    """Inner products of the nuisance features, z-scored over the part's rows; of all stimuli on a timeline."""
     features = nuisance(experiment.stimuli, measured.timeline).astype(np.float64)
-    deviations = features.std(axis=0)
+    deviations = (features if measured.timeline is not None else features[data.rows]).std(axis=0)
     varying = features[:, deviations > 0] / deviations[deviations > 0]
     return rows_gram(Gram.of(varying.astype(np.float32)), measured.timeline).part(data.rows)
 

@@ -37,6 +37,8 @@ class SplitKind(StrEnum):
     """Whole groups (topics, stories, runs), in order of first appearance, cut by `np.array_split`."""
     PASSAGES = "passages"
     """Whole passages in the same way: neighbouring passages may share a topic."""
+    CONTIGUOUS_ROWS = "contiguous-rows"
+    """Rows in their order, cut by `np.array_split`, whatever they belong to."""
     SHUFFLED_ROWS = "shuffled-rows"
     """Rows in the order of the numbers that `np.random.default_rng(seed).permutation` gives them, cut by
     `np.array_split`: neighbours stand on both sides."""
@@ -75,6 +77,8 @@ def make_folds(
     elif split.kind is SplitKind.SHUFFLED_ROWS:
         numbers = np.random.default_rng(split.seed).permutation(n_rows)
         tests = np.array_split(np.argsort(numbers), n_wanted)
+    elif split.kind is SplitKind.CONTIGUOUS_ROWS:
+        tests = np.array_split(np.arange(n_rows), n_wanted)
     else:
         tests = _whole(groups if split.kind is SplitKind.GROUPS else passages, n_wanted)
     smallest = min(map(len, tests))
@@ -84,14 +88,16 @@ def make_folds(
 
 
 def refuse_text_in_two_groups(texts: Sequence[str], groups: Sequence[str]) -> None:
-    """Raises DataMalformed where one text stands in two groups, so that training would contain the test.
-
-    A single word is bound to come again, and says little without its context.
-    """
+    """Raises DataMalformed where one text stands in two groups, so that training would contain the test."""
     group_of: dict[str, str] = {}
     for text, group in zip(texts, groups, strict=True):
-        if len(text.split()) > 1 and group_of.setdefault(text, group) != group:
+        if not comes_again(text) and group_of.setdefault(text, group) != group:
             raise DataMalformed(f"the text {text[:80]!r} stands in the groups {group_of[text]!r} and {group!r}")
+
+
+def comes_again(text: str) -> bool:
+    """Whether a text is bound to stand in several groups: a single word, which says little without its context."""
+    return len(text.split()) < 2
 
 
 def _of_scikit_learn(split: Split, groups: Sequence[str], n_folds: int) -> list[IndexArray]:

@@ -148,7 +148,7 @@ def test_the_interval_over_passages_covers_as_often_as_it_says():
     for _ in range(n_made):
         part = clustered(rng)
         drawn = draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=200)
-        interval, reason = interval_of({"p": 0.5}, drawn, n_clusters=n_clusters_of([part]), seed=0)
+        interval, reason = interval_of([{"p": 0.5}], drawn, n_clusters=n_clusters_of([part]), seed=0)
         assert reason is None
         n_covered += interval.low <= truth <= interval.high
     assert (interval.method, interval.n, interval.seed) == ("passage-bootstrap", 48, 0)
@@ -159,23 +159,37 @@ def test_the_interval_over_participants_covers_as_often_as_it_says():
     rng, n_covered, n_made = np.random.default_rng(1), 0, 400
     for _ in range(n_made):
         raws = np.tanh(0.3 + 0.2 * rng.standard_normal(6))
-        interval, _ = interval_of(dict(zip("abcdef", raws, strict=True)), np.zeros(0), n_clusters=0, seed=0)
+        interval, _ = interval_of([dict(zip("abcdef", raws, strict=True))], np.zeros(0), n_clusters=0, seed=0)
         n_covered += interval.low <= np.tanh(0.3) <= interval.high
-    assert (interval.method, interval.n, interval.seed) == ("participants-fisher-z-t", 6, None)
+    assert (interval.method, interval.n, interval.seed) == ("participants-jackknife-fisher-z-t", 6, None)
     assert 0.92 <= n_covered / n_made <= 0.98
 
 
-def test_the_interval_over_participants_equals_that_of_scipy():
-    raws = [0.1, 0.25, 0.3, 0.12, 0.4]
-    interval, _ = interval_of(dict(zip("abcde", raws, strict=True)), np.zeros(0), n_clusters=0, seed=0)
-    z = np.arctanh(raws)
-    expected = np.tanh(scipy.stats.t.interval(0.95, 4, loc=z.mean(), scale=scipy.stats.sem(z)))
+def test_the_interval_over_participants_is_that_of_pseudo_values_and_close_to_t_on_each_z():
+    raws = np.array([0.1, 0.25, 0.3, 0.12, 0.4])
+    interval, _ = interval_of([dict(zip("abcde", raws, strict=True))], np.zeros(0), n_clusters=0, seed=0)
+    pseudo = [5 * np.arctanh(raws.mean()) - 4 * np.arctanh(np.delete(raws, i).mean()) for i in range(5)]
+    expected = np.tanh(scipy.stats.t.interval(0.95, 4, loc=np.mean(pseudo), scale=scipy.stats.sem(pseudo)))
     np.testing.assert_allclose([interval.low, interval.high], expected)
+    z = np.arctanh(raws)
+    plain = np.tanh(scipy.stats.t.interval(0.95, 4, loc=z.mean(), scale=scipy.stats.sem(z)))
+    np.testing.assert_allclose([interval.low, interval.high], plain, atol=0.02)
+
+
+def test_participants_of_some_parts_weigh_as_they_do_in_the_score():
+    """Nine took one part with .30, six the other with .10: the score is .20, and its interval lies around it."""
+    rng = np.random.default_rng(2)
+    first = {f"p{i}": 0.3 + 0.02 * rng.standard_normal() for i in range(9)}
+    second = {f"p{i}": 0.1 + 0.02 * rng.standard_normal() for i in range(5, 11)}
+    raw = np.mean([np.mean([*first.values()]), np.mean([*second.values()])])
+    interval, _ = interval_of([first, second], np.zeros(0), n_clusters=0, seed=0)
+    assert interval.n == 11
+    assert abs((interval.low + interval.high) / 2 - raw) < 0.01
 
 
 def test_fewer_than_five_participants_and_passages_give_a_reason():
     n_clusters = n_clusters_of([made(4, n_folds=4)])
-    interval, reason = interval_of({"a": 0.1, "b": 0.2, "c": 0.1}, np.zeros(10), n_clusters=n_clusters, seed=0)
+    interval, reason = interval_of([{"a": 0.1, "b": 0.2, "c": 0.1}], np.zeros(10), n_clusters=n_clusters, seed=0)
     assert interval is None
     assert "3 participants and 4 passages are too few" in reason
 

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 PRESENTATION = {
     "stimulus_id": ("stimulus_id",),
     "text": ("stimulus", "text"),
-    "passage": ("passage", "story"),
-    "group": ("group", "story", "passage"),
+    "passage": ("passage", "passage_label", "sentence_id", "story"),
+    "group": ("group", "story", "passage", "passage_label", "sentence_id"),
     "part": ("part", "experiment"),
 }
 """Columns of stimuli, and the coordinates that they are taken from: the first that is there."""
 
-NEUROID = {"unit_id": ("neuroid_id", "unit_id"), "participant": ("subject", "participant"), "roi": ("roi",)}
+NEUROID = {
+    "unit_id": ("neuroid_id", "unit_id", "electrode"),
+    "participant": ("subject", "participant", "subject_UID", "subject_id"),
+    "roi": ("roi",),
+}
 """Columns of units, likewise."""
 
 OPTIONAL = {"part", "roi"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 
 from ...errors import shown
+from ...regression.folds import comes_again
 from .arrangement import GROUPED, MOST_FOLDS, folds_of_parts, most_folds, parts_of, refusals
 from .declaration import SMALLEST_N_FOLDS
 from .findings import Findings, listed, rows_listed
@@ -107,7 +108,7 @@ def _check_groups(stimuli: Table, findings: Findings) -> None:
     """Texts that training and test could share, and passages that they could share."""
     rows_of: dict[str, list[int]] = {}
     for row, text in enumerate(stimuli["text"]):
-        if text.strip():
+        if not comes_again(text):
             rows_of.setdefault(text, []).append(row)
     split = {text: rows for text, rows in rows_of.items() if len({stimuli["group"][row] for row in rows}) > 1}
     if split:

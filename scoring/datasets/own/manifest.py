@@ -70,6 +70,10 @@ class Manifest:
         said = [self.sha256, self.title, self.licence, self.citation, self.private, self.n_folds]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
+    def ceiling_of(self, protocol: str, scoring_version: str) -> Ceiling | None:
+        """The ceiling that was computed on intake, where it was under this protocol and version of the scoring."""
+        return self.ceilings.get(protocol) if self.scoring_version == scoring_version else None
+
     def write(self, folder: Path) -> None:
         """Put the manifest into a folder."""
         text = json.dumps(asdict(self), indent=1, sort_keys=True, ensure_ascii=False)
