@@ -13,7 +13,7 @@ from scoring.regression.folds import Fold
 from scoring.types import FloatArray
 
 UNITS_AT_ONCE = 4000
-"""Units that himalaya takes at one time: of all at once, 4,000, 2,000, 1,000 and 500 the fastest on two cores."""
+"""Units that himalaya takes at one time: of all, 4,000, 2,000, 1,000 and 500 the fastest in one round on busy cores."""
 
 
 def ridge_cv(X: FloatArray, Y: FloatArray, fold: Fold, penalties: FloatArray) -> tuple[FloatArray, FloatArray]:
