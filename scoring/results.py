@@ -31,6 +31,8 @@ class CeilingMethod(StrEnum):
 class Ceiling:
     """The score that a perfect model can reach under the same protocol; `value` None comes with a reason.
 
+    Beside a value `reason` says what was left out.
+
     `low` and `high` bound its 95 % interval. `at_hand` is what the participants at hand reach, before extrapolation;
     `is_unstable` warns that the extrapolation goes far beyond it, or rests on fewer than six participants.
     """

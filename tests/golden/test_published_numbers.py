@@ -12,7 +12,7 @@ from scoring.controls import CONFOUNDED, CONTROLS, LEAK, difference, warnings
 from scoring.evaluate import brain_score, score
 from scoring.metrics.linear_predictivity import summarised
 from scoring.metrics.part_fits import fit_parts
-from scoring.protocols import GROUPED, SHUFFLED
+from scoring.protocols import GROUPED, PASSAGE_GROUPED, SHUFFLED
 from scoring.responses import Responses
 from scoring.subjects import baselines
 from scoring.subjects.language_model import LanguageModel
@@ -85,6 +85,16 @@ TABLE = {
 """By subject and part: with topics held out, and with shuffled rows."""
 
 
+PASSAGES = {
+    "oasm": (0.000, 0.000),
+    "glove": (0.149, 0.107),
+    "nuisance": (0.091, 0.131),
+    "random": (-0.003, 0.005),
+    "stories260K": (0.104, 0.131),
+}
+"""By subject, with passages held out: Broca's own figures, in the two parts."""
+
+
 def by_part(layers, experiment, protocol, **options):
     fits = fit_parts(layers, experiment, protocol.brain, n_folds=8, **options)
     return [part.raw for part in summarised(fits, layers, experiment, protocol.brain).parts]
@@ -116,6 +126,8 @@ def test_who_comes_first_depends_on_what_is_held_out(subject, data_mirror, data_
     layers = {subject: features_of(subject, experiment, data_mirror, model_dir)}
     found = [by_part(layers, experiment, one, standardise=subject == "nuisance") for one in (GROUPED, SHUFFLED)]
     assert list(zip(*found, strict=True)) == [pytest.approx(expected, abs=0.005) for expected in TABLE[subject]]
+    held_out = by_part(layers, experiment, PASSAGE_GROUPED, standardise=subject == "nuisance")
+    assert held_out == pytest.approx(PASSAGES[subject], abs=0.001)
 
 
 def test_untrained_twins_overtake_the_trained_model_only_where_rows_are_shuffled(data_store, model_dir):
