@@ -65,8 +65,7 @@ def cross_val_encode(
 
     Products with all units run on `device` ("cpu", "cuda"), in float32 where that leaves r its fifth decimal; with
     `is_double` always in float64. Arrays beside the inputs stay near `memory_bytes`, beyond one float32 copy of Y and
-    the errors of every penalty. Folds that are purged, folds that overlap where they are nested, and features
-    that are given themselves take the direct path, on the CPU and in float64.
+    the errors of every penalty. Purged folds, nested ones that overlap, and features take the direct path in float64.
     """
     K = centred(layer) if is_gram else _stand_in(layer, standardise=standardise)
     problem = Problem(
