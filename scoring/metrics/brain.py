@@ -15,7 +15,7 @@ from ..regression.rules import Selection
 from ..uncertainty import MINIMUM_CLUSTERS, interval_of
 from .linear_predictivity import summarised
 from .outcome import Outcome
-from .part_fits import HeldOut, Layers, fit_parts, held_out
+from .part_fits import HeldOut, Layers, PartFits, fit_parts, held_out
 from .representations import representational_measures
 from .sensitivity import sensitivity
 from .unique_variance import unique_variance
@@ -54,16 +54,23 @@ def judge_recording(
     outcome = summarised(fits, layers, experiment, rules)
     predicted = [held_out(layers, part, recording, standardise=standardise) for part in fits]
     found = _with_uncertainty(outcome, predicted, rules, has_runs=recording.timeline is not None, seed=seed)
-    if not with_controls:
-        return found
-    nested = rules.regression.selection is Selection.NESTED_FOLDS
-    beyond = unique_variance(layers, fits, experiment, rules) if nested else None
-    unique_r2 = {} if beyond is None else {"unique_r2": beyond.unique}
+    return _with_controls(found, layers, fits, experiment, rules) if with_controls else found
+
+
+def _with_controls(
+    outcome: Outcome, layers: Layers, fits: Sequence[PartFits], experiment: Experiment, rules: BrainRules
+) -> Outcome:
+    """The outcome with what is told of a model only; unique variance where penalties are chosen in nested folds."""
+    recording = experiment.measured
+    assert isinstance(recording, Recording), "only recordings of brains are judged here"
+    measures = outcome.measures | representational_measures(layers, [part.data for part in fits], recording.timeline)
+    beyond = None
+    if rules.regression.selection is Selection.NESTED_FOLDS:
+        beyond = unique_variance(layers, fits, experiment, rules)
+        measures |= {"unique_r2": beyond.unique}
     return replace(
-        found,
-        measures=found.measures
-        | unique_r2
-        | representational_measures(layers, [part.data for part in fits], recording.timeline),
+        outcome,
+        measures=measures,
         sensitivity=sensitivity(layers, fits, recording, rules),
         unique_variance=beyond,
     )

@@ -109,13 +109,7 @@ def fit_parts(
     """
     parts = part_data(experiment, rules, n_folds)
     assert isinstance(experiment.measured, Recording), "only a recording of brains has parts"
-    n_steps, n_done = sum(len(part.folds) for part in parts) * len(layers), 0
-
-    def step() -> None:
-        nonlocal n_done
-        n_done += 1
-        on_progress(n_done / n_steps)
-
+    step = _counting(on_progress, n_steps=sum(len(part.folds) for part in parts) * len(layers))
     fits: dict[str, dict[str, EncodingFit | None]] = {part.name: {} for part in parts}
     standings: dict[str, dict[str, FloatArray]] = {part.name: {} for part in parts}
     for name, layer in layers.items():
@@ -136,6 +130,12 @@ def fit_parts(
         )
         for part in parts
     )
+
+
+def _counting(on_progress: Callable[[float], None], *, n_steps: int) -> Callable[[], None]:
+    """What tells after each of so many steps which share of them is done."""
+    done = iter(range(1, n_steps + 1))
+    return lambda: on_progress(next(done) / n_steps)
 
 
 def held_out(layers: Layers, fits: PartFits, recording: Recording, *, standardise: bool = False) -> HeldOut:
