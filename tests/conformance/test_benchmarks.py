@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
+from scoring.baselines import baseline_names, score_baseline
 from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.datasets.manifest import datasets
 from scoring.evaluate import brain_score, read, score
 from scoring.protocols import PROTOCOLS, protocol_named
 from scoring.recording import Recording
 from scoring.registry import Shelf, names
+from scoring.regression.folds import SplitKind
 from scoring.responses import Responses, SurprisalKind, Surprisals
 from scoring.results import Ceiling
 from tests.recordings import ASSEMBLIES, made_recordings
@@ -156,6 +158,21 @@ def test_moments_get_everything_that_stands_beside_a_score(name, protocol, made_
     assert len(found.draws) == 1000 or found.interval_reason
     assert {variant.name for variant in found.sensitivity} >= {"components-50", "features-standardised"}
     assert (found.unique_variance is None) == (protocol != "grouped")
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol"),
+    [(name, protocol) for name in sorted(EVERY_PROTOCOL) for protocol in benchmark_named(name).protocols],
+)
+def test_every_baseline_has_a_score(name, protocol, store_of):
+    store, benchmark = store_of(name), benchmark_named(name)
+    experiment, rules = benchmark.experiment(store), protocol_named(protocol)
+    none = Ceiling.none("not asked for here")
+    found = {one: score_baseline(one, benchmark, experiment, rules, ceiling=none) for one in baseline_names(experiment)}
+    assert {"baseline/nuisance", "baseline/oasm", "baseline/random"} <= set(found)
+    assert all(len(one.layer.selected) >= one.n.folds for one in found.values())
+    if rules.brain_rules(name).split.kind is SplitKind.GROUPS:
+        assert abs(found["baseline/oasm"].raw) < 0.1
 
 
 @pytest.mark.parametrize("name", NAMES)
