@@ -14,6 +14,7 @@ from ..recording import Part, Recording, Timeline
 from ..regression.encode import EncodingFit, cross_val_encode, predict
 from ..regression.folds import Fold, make_folds
 from ..regression.gram import Gram, as_gram
+from ..regression.parallel import side_by_side
 from ..types import FeatureArray, FloatArray, IndexArray
 from .component_fits import fit_components, predict_components
 from .moments import features_on_moments, on_moments
@@ -103,25 +104,28 @@ def fit_parts(
     standardise: bool = False,
     on_progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[PartFits, ...]:
-    """Fit every layer to every part and choose layers by the rule; one layer's products are held at a time.
+    """Fit every layer to every part and choose layers by the rule; a thread holds one layer's products at a time.
 
     Raises NumericalFailure where no layer varies.
     """
     parts = part_data(experiment, rules, n_folds)
     assert isinstance(experiment.measured, Recording), "only a recording of brains has parts"
+    timeline, is_alone = experiment.measured.timeline, len(layers) == 1
     step = _counting(on_progress, n_steps=sum(len(part.folds) for part in parts) * len(layers))
-    fits: dict[str, dict[str, EncodingFit | None]] = {part.name: {} for part in parts}
+    fits: dict[str, dict[str, EncodingFit | None]] = {part.name: dict.fromkeys(layers) for part in parts}
     standings: dict[str, dict[str, FloatArray]] = {part.name: {} for part in parts}
-    for name, layer in layers.items():
-        gram = rows_gram(layer, experiment.measured.timeline)
+
+    def fit_layer(name: str) -> None:
+        gram = rows_gram(layers[name], timeline)
         for part in parts:
-            fits[part.name][name] = None
             if not gram.is_constant(part.rows):
-                inputs = _inputs(layer, gram, part, standardise=standardise)
+                inputs = _inputs(layers[name], gram, part, standardise=standardise)
                 fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step)
                 fits[part.name][name] = fit
-                is_alone = len(layers) == 1
                 standings[part.name][name] = _standing(fit, None if is_alone else inputs, part, rules)
+
+    side_by_side(fit_layer, list(layers), n_responses=max(part.Y.size for part in parts))
+    standings = {part: {name: of[name] for name in layers if name in of} for part, of in standings.items()}
     if rules.layer is LayerRule.BEST_ON_TEST:
         _share_standings(standings)
     return tuple(

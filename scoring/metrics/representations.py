@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ..recording import Timeline
 from ..regression.folds import Fold
 from ..regression.gram import Gram
-from ..types import FloatArray, IndexArray
+from ..regression.parallel import side_by_side
+from ..types import FeatureArray, FloatArray, IndexArray
 from .cka import aligned, aligned_debiased
 from .part_fits import Layers, PartData, rows_gram
 from .rsa import Pairs, pairs_of, ranked, row_correlations
@@ -56,21 +57,22 @@ def representational_measures(
     In each part and fold the layer with the highest value on the training rows counts (ties the shallower), by its
     value on the test rows: the mean over participants, folds and parts. Each participant's units are taken together.
     A layer that does not vary is left out, and so is a measure that some fold has not (no two passages in it, no
-    participant with two units). `layers` are features (n_stimuli, n_features) or Gram, in order of depth; one
-    layer's matrices are held at a time.
+    participant with two units). `layers` are features (n_stimuli, n_features) or Gram, in order of depth; a
+    thread holds one layer's matrices at a time.
     """
     places = [[_places(fold, np.asarray(part.passages)) for fold in part.folds] for part in parts]
     responses = [_of_participants(part, own) for part, own in zip(parts, places, strict=True)]
-    by_layer: list[list[FloatArray]] = []
-    for layer in layers.values():
+
+    def of_layer(layer: FeatureArray | Gram) -> list[FloatArray]:
         gram = rows_gram(layer, timeline)
         correlations = gram.row_correlations()
-        by_layer.append(
-            [
-                _of_layer(gram, correlations, part.rows, own, expected)
-                for part, own, expected in zip(parts, places, responses, strict=True)
-            ]
-        )
+        return [
+            _of_layer(gram, correlations, part.rows, own, expected)
+            for part, own, expected in zip(parts, places, responses, strict=True)
+        ]
+
+    n_responses = max(part.Y.size for part in parts)
+    by_layer = side_by_side(of_layer, list(layers.values()), n_responses=n_responses)
     by_part = [_chosen(np.stack(values)) for values in zip(*by_layer, strict=True)]
     means = np.mean(by_part, axis=0)
     return {name: float(mean) for name, mean in zip(VIEWS, means, strict=True) if np.isfinite(mean)}

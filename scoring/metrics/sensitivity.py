@@ -12,6 +12,7 @@ from ..recording import Recording
 from ..regression.direct import kernel_of
 from ..regression.encode import cross_val_encode
 from ..regression.gram import Gram
+from ..regression.parallel import side_by_side
 from ..regression.rules import Method, Scope
 from ..results import Variant
 from ..types import FeatureArray, FloatArray
@@ -34,15 +35,14 @@ def sensitivity(
         reason = "the protocol fits a few components of its own"
         refitted = ("features-standardised", f"components-{N_COMPONENTS}", "penalty-shared")
         return (_other_pooling(fits), *(Variant(name=name, raw=None, reason=reason) for name in refitted))
-    return (
-        _other_pooling(fits),
-        _standardised(layers, fits, recording, rules),
-        Variant(
-            name=f"components-{N_COMPONENTS}",
-            raw=_refitted(layers, fits, lambda layer, part: _components(layer, part, recording)),
-        ),
-        _shared_penalty(layers, fits, recording, rules),
+    tries: tuple[Callable[[], Variant], ...] = (
+        lambda: _other_pooling(fits),
+        lambda: _standardised(layers, fits, recording, rules),
+        lambda: _few_components(layers, fits, recording),
+        lambda: _shared_penalty(layers, fits, recording, rules),
     )
+    n_responses = max(part.data.Y.size for part in fits)
+    return tuple(side_by_side(lambda attempt: attempt(), tries, n_responses=n_responses))
 
 
 def _other_pooling(fits: Sequence[PartFits]) -> Variant:
@@ -65,6 +65,11 @@ def _standardised(layers: Layers, fits: Sequence[PartFits], recording: Recording
         return _test_r(varying, part, recording, rules)
 
     return Variant(name=name, raw=_refitted(layers, fits, refit))
+
+
+def _few_components(layers: Layers, fits: Sequence[PartFits], recording: Recording) -> Variant:
+    raw = _refitted(layers, fits, lambda layer, part: _components(layer, part, recording))
+    return Variant(name=f"components-{N_COMPONENTS}", raw=raw)
 
 
 def _shared_penalty(layers: Layers, fits: Sequence[PartFits], recording: Recording, rules: BrainRules) -> Variant:

@@ -12,6 +12,7 @@ from ..protocols import BrainRules
 from ..recording import Recording
 from ..regression.encode import EncodingFit, cross_val_encode, predict
 from ..regression.gram import Gram, centred
+from ..regression.parallel import side_by_side
 from ..regression.rules import NESTED_RIDGE, Scope
 from ..results import UniqueVariance
 from ..subjects.baselines import nuisance
@@ -50,7 +51,7 @@ def _of_part(
     for name in dict.fromkeys(fits.chosen):
         K_model = _scaled(rows_gram(layers[name], measured.timeline).part(data.rows))
         kernels = [weight * K_model + (1 - weight) * K_nuisance for weight in MODEL_WEIGHTS]
-        encoded = [cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners) for K in kernels]
+        encoded = side_by_side(lambda K: _encoded(K, data), kernels, n_responses=data.Y.size)
         for index, fold in enumerate(data.folds):
             if fits.chosen[index] != name:
                 continue
@@ -64,6 +65,10 @@ def _of_part(
     with np.errstate(invalid="ignore", divide="ignore"):
         alone, joint = (np.where(variation > 0, 1 - r / variation, np.nan) for r in (residual_alone, residual_joint))
     return tuple(_pooled(values, data, rules) for values in (alone, joint, joint - alone))  # type: ignore[return-value]
+
+
+def _encoded(K: FloatArray, data: PartData) -> EncodingFit:
+    return cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners)
 
 
 def _nuisance(experiment: Experiment, measured: Recording, data: PartData) -> FloatArray:

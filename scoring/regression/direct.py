@@ -199,7 +199,7 @@ def _leaving_one_out(
 
 def _decompose(K: FloatArray, *, n_rows: int | None = None) -> tuple[FloatArray, FloatArray]:
     """Eigenvalues and vectors of a centred matrix of `n_rows` (None: its own) without those that rounding made."""
-    eigenvalues, Q = scipy.linalg.eigh(K)
+    eigenvalues, Q = scipy.linalg.eigh(K, driver="evd")
     kept = eigenvalues > (n_rows or len(K)) * np.finfo(np.float64).eps * max(eigenvalues[-1], 0.0)
     return eigenvalues[kept], Q[:, kept]
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -22,6 +23,27 @@ class Crew(Protocol):
 
     def __call__(self, work: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
         """What `work` gives for each item, as they are done. Raises what the first piece that fails raises."""
+
+
+SMALL = 2**20
+"""Below so many responses in a part a fit is too small to share its pieces among threads; whole fits are shared."""
+
+
+def side_by_side(work: Callable[[Item], Found], items: Sequence[Item], *, n_responses: int) -> list[Found]:
+    """What `work` gives for each item: several at one time, each on one thread, where single ones are small.
+
+    `n_responses` is the number of responses that one fit has. Raises what the first item that fails raises.
+    """
+    n_threads = torch.get_num_threads()
+    if n_responses > SMALL or min(n_threads, len(items)) < 2:
+        return [work(item) for item in items]
+    pool = ThreadPoolExecutor(n_threads, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        with threadpool_limits(1, user_api="blas"):
+            return list(pool.map(work, items))
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(n_threads)
 
 
 @contextmanager
