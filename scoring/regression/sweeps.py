@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..types import FloatArray, IndexArray
-from .exact import Spectrum, down_date, pair_inverses
+from .exact import Spectrum, down_date, inverse_of, pair_inverses
 from .folds import Fold
 from .parallel import Crew
 from .targets import Targets
@@ -81,8 +81,17 @@ def nested_sweep(spectrum: Spectrum, targets: Targets, spans: Sequence[slice], c
         pairs = pair_inverses(G, spans, crew)
         largest = max(float(torch.linalg.matrix_norm(inverse)) for inverse in pairs.values())
         dtype = _precision(largest * spectrum.steepness(penalty), is_double=is_double)
-        typed = {pair: inverse.to(dtype) for pair, inverse in pairs.items()}
-        return _PairStep(G=G.to(dtype), pairs=typed, spans=spans, targets=targets)
+        alone = [inverse_of(G[span, span]) for span in spans]
+        typed = {
+            (first, second): (
+                inverse[: spans[first].stop - spans[first].start].to(dtype),
+                (alone[second] @ G[spans[second], spans[first]]).to(dtype),
+            )
+            for (first, second), inverse in pairs.items()
+        }
+        return _PairStep(
+            G=G.to(dtype), alone=[one.to(dtype) for one in alone], pairs=typed, spans=spans, targets=targets
+        )
 
     return Sweep(n_folds=len(spans), targets=targets, step_at=step_at, crew=crew)
 
@@ -108,29 +117,34 @@ def _precision(growth: float, *, is_double: bool) -> torch.dtype:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _PairStep:
-    """The nested sweep at one penalty."""
+    """The nested sweep at one penalty.
+
+    Without folds i and j the residuals of i are the first rows of (G_SS)⁻¹ g_S, S = i ∪ j, and those of j follow from
+    what leaving out j alone gives: e_j = (G_jj)⁻¹ g_j − (G_jj)⁻¹ G_ji e_i. `alone` holds (G_jj)⁻¹, `pairs` those first
+    rows and (G_jj)⁻¹ G_ji.
+    """
 
     G: torch.Tensor
-    pairs: dict[tuple[int, int], torch.Tensor]
+    alone: Sequence[torch.Tensor]
+    pairs: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]]
     spans: Sequence[slice]
     targets: Targets
 
     def errors(self, units: slice | IndexArray) -> FloatArray:
         """Squared errors of some units, (n_folds, n_chosen)."""
         g = self.G @ self.targets.columns(units, self.G.dtype)
-        sizes = [span.stop - span.start for span in self.spans]
-        longest = max(sizes)
-        sums = g.new_zeros(len(sizes), longest, g.shape[1])
-        both, missed = g.new_empty(2 * longest, g.shape[1]), g.new_empty(2 * longest, g.shape[1])
-        for first, n_first in enumerate(sizes):
-            both[:n_first] = g[self.spans[first]]
-            for second in range(first + 1, len(sizes)):
-                n_second = sizes[second]
-                n_both = n_first + n_second
-                both[n_first:n_both] = g[self.spans[second]]
-                torch.mm(self.pairs[first, second], both[:n_both], out=missed[:n_both])
-                sums[second, :n_first].addcmul_(missed[:n_first], missed[:n_first])
-                sums[first, :n_second].addcmul_(missed[n_first:n_both], missed[n_first:n_both])
+        missed_alone = [inverse @ g[span] for inverse, span in zip(self.alone, self.spans, strict=True)]
+        longest = max(map(len, missed_alone))
+        sums = g.new_zeros(len(self.spans), longest, g.shape[1])
+        residuals = g.new_empty(2, longest, g.shape[1])
+        for (first, second), (rows, following) in self.pairs.items():
+            n_second, n_first = following.shape
+            missed_first, missed_second = residuals[0, :n_first], residuals[1, :n_second]
+            torch.mm(rows[:, :n_first], g[self.spans[first]], out=missed_first)
+            missed_first.addmm_(rows[:, n_first:], g[self.spans[second]])
+            torch.addmm(missed_alone[second], following, missed_first, alpha=-1, out=missed_second)
+            sums[second, :n_first].addcmul_(missed_first, missed_first)
+            sums[first, :n_second].addcmul_(missed_second, missed_second)
         return np.asarray(sums.sum(dim=1, dtype=torch.float64).cpu().numpy())
 
 
