@@ -333,6 +333,31 @@ def test_an_assembly_takes_groups_from_stories_and_drops_one_time_bin(tmp_path, 
     assert [passage.name for passage in experiment.stimuli.passages] == [f"tale {number}" for number in range(6)]
 
 
+def test_an_assembly_with_the_names_of_published_ones_keeps_its_passages(tmp_path, take_in):
+    """`passage_label` tells passages, `story` topics, `subject_UID` participants."""
+    path = own_data.write_assembly(tmp_path / "a.nc")
+    import xarray
+
+    with xarray.open_dataset(path, engine="h5netcdf") as dataset:
+        renamed = dataset.load().rename(passage="passage_label", subject="subject_UID")
+        renamed.to_netcdf(tmp_path / "b.nc", engine="h5netcdf")
+    (_, expected), (_, found) = take_in(path), take_in(tmp_path / "b.nc")
+    assert found.stimuli == expected.stimuli
+    assert found.measured.units.participants == expected.measured.units.participants
+
+
+def test_single_words_may_stand_in_several_groups(folder, take_in):
+    own_data.change_table(folder / "stimuli.csv", lambda rows: [rows[row].update(text="the") for row in (0, 50)])
+    _, experiment = take_in(folder)
+    assert experiment.stimuli.texts.count("the") == 2
+
+
+def test_a_shipped_benchmark_has_one_version():
+    assert Catalogue(None).benchmark("demo-fmri", 1).version == 1
+    with pytest.raises(BenchmarkUnknown, match="demo-fmri is at version 1 here, not 99"):
+        Catalogue(None).benchmark("demo-fmri", 99)
+
+
 def test_an_assembly_with_bytes_that_are_no_text_is_refused(tmp_path, refusal):
     import h5py
 
