@@ -12,6 +12,7 @@ import scipy.linalg
 import scipy.sparse.linalg
 
 from ..recording import Timeline
+from ..regression.direct import N_INNER_BLOCKS
 from ..regression.encode import EncodingFit
 from ..regression.folds import Fold
 from ..regression.rules import Regression
@@ -21,7 +22,6 @@ from .correlation import constant_columns, pearson_columns
 from .moments import features_on_moments, stimuli_of_rows
 
 N_COMPONENTS = 10
-N_INNER_BLOCKS = 10
 UNIT_CHUNK = 4096
 """Units that are fitted at one time."""
 

@@ -23,8 +23,7 @@ def pooled(r: FloatArray, participants: Sequence[str], pooling: Pooling = Poolin
     """
     if pooling is Pooling.POOLED_UNITS:
         return float(by_fold(r, participants, pooling).mean())
-    values = [value for value in by_participant(r, participants, pooling).values() if value is not None]
-    return float(np.mean(values))
+    return float(np.mean([*by_participant(r, participants, pooling).values()]))
 
 
 def by_fold(r: FloatArray, participants: Sequence[str], pooling: Pooling) -> FloatArray:

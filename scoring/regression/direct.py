@@ -52,7 +52,11 @@ class Solved:
     projected: FloatArray
 
     def path(self, Y: FloatArray, penalties: FloatArray) -> FloatArray:
-        """Predictions P (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ for the test rows: (n_penalties, n_test, n_units)."""
+        """Predictions P (Λ + α)⁻¹ Qᵀ (Y_train − ȳ) + ȳ for the test rows: (n_penalties, n_test, n_units).
+
+        Penalty 0 is the solution of least squares with the smallest coefficients: directions below n · eps · λ_max are
+        left out.
+        """
         intercept = Y[self.fold.train].mean(axis=0)
         Z = self.vectors.T @ (Y[self.fold.train] - intercept)
         return np.stack([(self.projected / (self.eigenvalues + penalty)) @ Z + intercept for penalty in penalties])
@@ -104,15 +108,6 @@ def features_kernel(X: FloatArray, *, standardise: bool) -> Kernel:
         return Solved(fold=fold, eigenvalues=eigenvalues, vectors=Q, projected=test @ V * roots)
 
     return solve
-
-
-def path(kernel: Kernel, Y: FloatArray, fold: Fold, penalties: FloatArray) -> FloatArray:
-    """Predictions of ridge with intercept for the test rows: (n_penalties, n_test, n_units).
-
-    Penalty 0 is the solution of least squares with the smallest coefficients: directions below n · eps · λ_max are left
-    out.
-    """
-    return kernel(fold).path(Y, penalties)
 
 
 def errors(

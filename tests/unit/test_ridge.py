@@ -11,7 +11,7 @@ from sklearn.model_selection import ShuffleSplit
 
 from scoring.metrics.correlation import pearson_columns
 from scoring.regression import encode
-from scoring.regression.direct import kernel_of, path
+from scoring.regression.direct import kernel_of
 from scoring.regression.encode import cross_val_encode
 from scoring.regression.folds import Fold
 from scoring.regression.gram import Gram
@@ -47,7 +47,7 @@ def test_ridge_equals_scikit_learn_per_fold_and_penalty(n_features):
     K = gram(X)
     penalties = RELATIVE_GRID.penalties(K)
     for fold in partition(90, 5):
-        for penalty, prediction in zip(penalties, path(kernel_of(K), Y, fold, penalties), strict=True):
+        for penalty, prediction in zip(penalties, kernel_of(K)(fold).path(Y, penalties), strict=True):
             model = Ridge(alpha=penalty, solver="svd").fit(X[fold.train], Y[fold.train])
             reference = model.predict(X[fold.test])
             np.testing.assert_allclose(prediction, reference, rtol=0, atol=1e-8)
