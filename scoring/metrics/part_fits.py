@@ -120,7 +120,7 @@ def fit_parts(
         for part in parts:
             if not gram.is_constant(part.rows):
                 inputs = _inputs(layers[name], gram, part, standardise=standardise)
-                fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step)
+                fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step, is_alone=is_alone)
                 fits[part.name][name] = fit
                 standings[part.name][name] = _standing(fit, None if is_alone else inputs, part, rules)
 
@@ -178,13 +178,27 @@ def _part_data(experiment: Experiment, recording: Recording, part: Part, rules: 
 
 
 def _fit_layer(
-    inputs: FloatArray, part: PartData, rules: BrainRules, *, standardise: bool, on_fold: Callable[[], None]
+    inputs: FloatArray,
+    part: PartData,
+    rules: BrainRules,
+    *,
+    standardise: bool,
+    is_alone: bool,
+    on_fold: Callable[[], None] = lambda: None,
 ) -> EncodingFit:
+    """One fit; where layers are compared by inner folds, with what they stand by."""
     if part.by_components:
         assert part.timeline is not None, "components are those of moments"
         return fit_components(inputs, part.Y, part.folds, rules.regression, part.timeline, on_fold=on_fold)
     return cross_val_encode(
-        inputs, part.Y, part.folds, rules.regression, owners=part.owners, is_gram=not standardise, on_fold=on_fold
+        inputs,
+        part.Y,
+        part.folds,
+        rules.regression,
+        owners=part.owners,
+        is_gram=not standardise,
+        with_inner_r=rules.layer is LayerRule.NESTED and not is_alone,
+        on_fold=on_fold,
     )
 
 
@@ -234,11 +248,11 @@ def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules
     )
     if part.by_components:
         outer = [Fold(train=fold.train[one.train], test=fold.train[one.test]) for one in inner]
-        found = _fit_layer(K, replace(part, folds=tuple(outer)), rules, standardise=False, on_fold=lambda: None)
+        found = _fit_layer(K, replace(part, folds=tuple(outer)), rules, standardise=False, is_alone=True)
     else:
         own = replace(part, Y=part.Y[fold.train], folds=inner)
         K_train = K[np.ix_(fold.train, fold.train)]
-        found = _fit_layer(K_train, own, rules, standardise=False, on_fold=lambda: None)
+        found = _fit_layer(K_train, own, rules, standardise=False, is_alone=True)
     return float(np.nanmedian(found.test_r, axis=1).mean())
 
 

@@ -27,7 +27,7 @@ class EncodingFit:
     """One layer fitted to one part.
 
     `test_r` (n_folds, n_units): Pearson r on each fold's test rows. `inner_r` (n_folds, n_units): the mean r over the
-    inner folds of its training rows, at the penalty chosen there; None where there are no inner folds. `penalties`
+    inner folds of its training rows, at the penalty chosen there; None where nobody asked or they are none. `penalties`
     (n_folds, n_units): the chosen ones, 0 for least squares. `selection_error` (n_folds, n_units): what the choice went
     by at them, over the variation of the training responses; None where nothing was chosen. By fold, (n_folds,):
     `low_edge` and `high_edge` are the shares of units whose penalty stands at that end of the grid,
@@ -55,6 +55,7 @@ def cross_val_encode(
     device: str = "cpu",
     memory_bytes: int | None = None,
     is_double: bool = False,
+    with_inner_r: bool = False,
     on_fold: Callable[[], None] = lambda: None,
 ) -> EncodingFit:
     """Fit Y (n_rows, n_units) on each fold's training rows and judge it on its test rows.
@@ -77,6 +78,7 @@ def cross_val_encode(
         device=torch.device(device),
         memory_bytes=memory_bytes,
         is_double=is_double,
+        with_inner_r=with_inner_r and regression.selection is Selection.NESTED_FOLDS,
         on_fold=on_fold,
     )
     if is_gram and _is_fast(problem):
@@ -145,7 +147,7 @@ def _fit_of(judged: Judged, problem: Problem) -> EncodingFit:
     has_edges, last = len(problem.penalties) > 1, len(problem.penalties) - 1
     return EncodingFit(
         test_r=judged.test_r,
-        inner_r=judged.inner_r if problem.regression.selection is Selection.NESTED_FOLDS else None,
+        inner_r=judged.inner_r if problem.with_inner_r else None,
         penalties=problem.penalties[judged.chosen],
         selection_error=None if problem.regression.selection is Selection.NONE else judged.error,
         low_edge=np.mean(judged.chosen == 0, axis=1) * has_edges,

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import torch
 
 from ..types import FloatArray
 from .folds import Fold
-from .parallel import Crew
 
 WIDEST = 1e10
 """Above this ratio of the largest eigenvalue to the smallest penalty the identity loses more digits than a solver."""
+
+Rows = slice | torch.Tensor
+"""Rows of a matrix: neighbours, or by their numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,17 +61,98 @@ def is_too_wide(K: FloatArray, penalties: FloatArray) -> bool:
     return float(np.linalg.norm(K)) > WIDEST * float(penalties[0])
 
 
-def pair_inverses(G: torch.Tensor, spans: Sequence[slice], crew: Crew) -> dict[tuple[int, int], torch.Tensor]:
-    """(G_SS)⁻¹ for the rows S of every two folds."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Pair:
+    """What residuals become when two folds i and j are left out together instead of each alone.
 
-    def inverse(pair: tuple[int, int]) -> torch.Tensor:
-        first, second = spans[pair[0]], spans[pair[1]]
-        cross = G[first, second]
-        whole = torch.cat([torch.cat([G[first, first], cross], dim=1), torch.cat([cross.T, G[second, second]], dim=1)])
-        return inverse_of(whole)
+    e_i' = T e_i + N e_j and e_j' = e_j − F e_i', with F = (G_jj)⁻¹ G_ji, S = G_ii − G_ij F, N = −S⁻¹ G_ij and
+    T = S⁻¹ G_ii = I − N F. `own` is T (n_i, n_i), `across` N (n_i, n_j), `following` F (n_j, n_i).
+    """
 
-    pairs = list(combinations(range(len(spans)), 2))
-    return dict(zip(pairs, crew(inverse, pairs), strict=True))
+    own: torch.Tensor
+    across: torch.Tensor
+    following: torch.Tensor
+
+    @classmethod
+    def of(cls, first: torch.Tensor, across: torch.Tensor, following: torch.Tensor) -> Pair:
+        """From G_ii, G_ij and F."""
+        N = -(inverse_of(first - across @ following) @ across)
+        return cls(own=_identity_less(N @ following), across=N, following=following)
+
+    def to(self, dtype: torch.dtype) -> Pair:
+        """The same in another type."""
+        return Pair(own=self.own.to(dtype), across=self.across.to(dtype), following=self.following.to(dtype))
+
+    def of_second(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What takes e_j and e_i to e_j'."""
+        return _identity_less(self.following @ self.across), -(self.following @ self.own)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FoldResiduals:
+    """What takes responses to residuals of folds that are left out, at one penalty; fold f stands in rows `spans[f]`.
+
+    `alone` (n_rows, n_rows) leaves out each fold alone, (G_ff)⁻¹ G_f in its rows; `pairs[i, j]`, i < j, then two
+    together.
+    """
+
+    spans: Sequence[slice]
+    alone: torch.Tensor
+    pairs: dict[tuple[int, int], Pair]
+
+    @classmethod
+    def of(cls, G: torch.Tensor, spans: Sequence[slice]) -> FoldResiduals:
+        """The residuals of every fold and every two."""
+        alone = torch.cat([inverse_of(G[span, span]) @ G[span] for span in spans])
+        pairs = {
+            (first, second): Pair.of(G[one, one], G[one, other], alone[other, one])
+            for second, other in enumerate(spans)
+            for first, one in enumerate(spans[:second])
+        }
+        return cls(spans=spans, alone=alone, pairs=pairs)
+
+    def to(self, dtype: torch.dtype) -> FoldResiduals:
+        """The same in another type."""
+        pairs = {key: pair.to(dtype) for key, pair in self.pairs.items()}
+        return FoldResiduals(spans=self.spans, alone=self.alone.to(dtype), pairs=pairs)
+
+    def growth(self) -> float:
+        """By how much residuals may be larger than responses."""
+        largest = max(
+            torch.hypot(*map(torch.linalg.vector_norm, (pair.own, pair.across))) for pair in self.pairs.values()
+        )
+        return float(largest * torch.linalg.vector_norm(self.alone, dim=1).max())
+
+    def nested_map(self, fold: int) -> torch.Tensor:
+        """The matrix (n_rows, n_rows) from responses to predictions without a fold, less their mean in each block.
+
+        Rows of the fold itself are predicted from all others; rows of another from those that are in neither.
+        """
+        own, found = self.spans[fold], torch.empty_like(self.alone)
+        for other, span in enumerate(self.spans):
+            predicting = found[span]
+            if other == fold:
+                predicting[:] = _mean_less(self.alone[own])
+            else:
+                of_other, of_own = self._together(other, fold)
+                torch.mm(_mean_less(of_other), self.alone[span], out=predicting)
+                predicting.addmm_(_mean_less(of_own), self.alone[own])
+                predicting[:, span] = 0.0
+        found[:, own] = 0.0
+        return found
+
+    def _together(self, fold: int, beside: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What takes residuals of the fold and of the one beside it to those of the fold without both."""
+        if fold < beside:
+            pair = self.pairs[fold, beside]
+            return pair.own, pair.across
+        return self.pairs[beside, fold].of_second()
+
+
+def _identity_less(matrix: torch.Tensor) -> torch.Tensor:
+    found = -matrix
+    found.diagonal().add_(1.0)
+    return found
 
 
 def inverse_of(block: torch.Tensor) -> torch.Tensor:
@@ -78,28 +160,17 @@ def inverse_of(block: torch.Tensor) -> torch.Tensor:
     return torch.cholesky_inverse(torch.linalg.cholesky(block))
 
 
-def nested_map(
-    G: torch.Tensor, pairs: dict[tuple[int, int], torch.Tensor], spans: Sequence[slice], fold: int
-) -> torch.Tensor:
-    """The matrix (n_rows, n_rows) that takes responses to predictions without a fold, less their mean in each block.
+def _mean_less(rows: torch.Tensor) -> torch.Tensor:
+    """The mean of the rows less each of them."""
+    return rows.mean(dim=0) - rows
 
-    Rows of the fold itself are predicted from all others; rows of another from those that are in neither.
-    """
-    own, found = spans[fold], torch.empty_like(G)
-    for other, span in enumerate(spans):
-        if other == fold:
-            predicting = -inverse_of(G[own, own]) @ G[own]
-        else:
-            inverse = pairs[min(fold, other), max(fold, other)]
-            start = 0 if other < fold else own.stop - own.start
-            rows = inverse[start : start + span.stop - span.start]
-            low, high = spans[min(fold, other)], spans[max(fold, other)]
-            n_low = low.stop - low.start
-            predicting = -rows[:, :n_low] @ G[low] - rows[:, n_low:] @ G[high]
-            predicting[:, span] = 0.0
-        predicting[:, own] = 0.0
-        found[span] = predicting - predicting.mean(dim=0)
-    return found
+
+def fold_map(G: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """The matrix (n_test, n_rows) that takes responses to predictions of test rows, less their mean."""
+    across = G[rows]
+    predicting = _mean_less(inverse_of(across[:, rows])) @ across
+    predicting[:, rows] = 0.0
+    return predicting
 
 
 def down_date(G: torch.Tensor, fold: Fold) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -110,11 +181,3 @@ def down_date(G: torch.Tensor, fold: Fold) -> tuple[torch.Tensor, torch.Tensor, 
     scales = 1 / (torch.diagonal(G) - (taking * across).sum(dim=1))
     scales[rows] = 0.0
     return rows, scales, taking * scales[:, None]
-
-
-def fold_map(G: torch.Tensor, fold: Fold) -> torch.Tensor:
-    """The matrix (n_test, n_rows) that takes responses to predictions of test rows, less their mean."""
-    rows = torch.from_numpy(fold.test).to(G.device)
-    predicting = -inverse_of(G[rows][:, rows]) @ G[rows]
-    predicting[:, rows] = 0.0
-    return predicting - predicting.mean(dim=0)

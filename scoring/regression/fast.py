@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ..types import FloatArray, IndexArray
-from .exact import Spectrum, fold_map, nested_map, pair_inverses
+from .exact import FoldResiduals, Rows, Spectrum, fold_map
 from .folds import Fold
 from .judging import Block, Judge
-from .parallel import Crew, crew_for
+from .parallel import Crew, ahead, crew_for
 from .rules import Regression, Scope, Selection
 from .selection import choose, relative_error
 from .spectral import TrainingSet
 from .sweeps import Sweep, left_out_sweep, nested_sweep
 from .targets import FoldStatistics, Targets, fold_statistics
+
+Ready = TypeVar("Ready")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +34,7 @@ class Judged:
     """Which penalty was chosen (its index), what r it reaches and whether r is 0 because the prediction is constant.
 
     (n_folds, n_units) each; filled fold by fold. `error` is what the choice went by, over the variation of training
-    responses. `inner_r` is the mean over inner folds. NaN where there are none.
+    responses. `inner_r` is the mean over inner folds. NaN where there are none or nobody asked.
     """
 
     chosen: IndexArray
@@ -60,7 +63,12 @@ class Problem:
     device: torch.device
     memory_bytes: int | None
     is_double: bool
+    with_inner_r: bool
     on_fold: Callable[[], None]
+
+    def test_rows(self) -> list[torch.Tensor]:
+        """The test rows of each fold, on the device."""
+        return [torch.from_numpy(fold.test).to(self.device) for fold in self.folds]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,11 +88,10 @@ class _Fit:
         chosen = choose(errors, variation * scales, self.problem.regression.scope, self.problem.owners)
         found.chosen[fold], found.error[fold] = chosen, relative_error(errors, variation * scales, chosen)
 
-    def judge_fold(self, found: Judged, penalty: int, fold: int, predicting: torch.Tensor) -> None:
-        """Judge the test rows of a fold with the units that chose the penalty."""
+    def judge_fold(self, found: Judged, penalty: int, fold: int, predicting: torch.Tensor, rows: Rows) -> None:
+        """Judge the test rows of a fold, where `rows` tells, with the units that chose the penalty."""
         units = np.flatnonzero(found.chosen[fold] == penalty)
-        rows = torch.from_numpy(self.problem.folds[fold].test).to(predicting.device)
-        blocks = [Block(fold=fold, rows=rows, span=slice(0, len(rows)))]
+        blocks = [Block(fold=fold, rows=rows, span=slice(0, len(predicting)))]
         r, silent = self._judge.correlations(predicting, units, fold, blocks)
         found.test_r[fold, units], found.is_silent[fold, units] = r[0], silent[0]
 
@@ -112,7 +119,7 @@ def encode_fast(problem: Problem, Y: FloatArray) -> Judged:
     is_nested = selection is Selection.NESTED_FOLDS
     rows = np.concatenate([fold.test for fold in problem.folds]) if is_nested else np.arange(len(problem.K))
     with crew_for(problem.device) as crew:
-        targets = Targets.of(Y, rows, problem.device, memory_bytes=problem.memory_bytes)
+        targets = Targets.of(Y, rows, problem.device, crew, memory_bytes=problem.memory_bytes)
         statistics = fold_statistics(targets, problem.folds, crew)
         return path(_Fit(problem=problem, targets=targets, statistics=statistics, crew=crew))
 
@@ -124,12 +131,17 @@ def _nested(fit: _Fit) -> Judged:
     spectrum = Spectrum.of(problem.K[np.ix_(rows, rows)], problem.device)
     found = _chosen(fit, nested_sweep(spectrum, fit.targets, spans, fit.crew))
 
-    def judge(penalty: int, G: torch.Tensor, pairs: dict[tuple[int, int], torch.Tensor], fold: int) -> None:
-        fit.judge_folds(found, penalty, fold, nested_map(G, pairs, spans, fold), spans=spans)
+    if not problem.with_inner_r:
+        _judge_tests(fit, found, spectrum, spans)
+        return found
 
-    for penalty in np.unique(found.chosen).tolist():
-        G = spectrum.inverse(problem.penalties[penalty])
-        _each(fit, partial(judge, penalty, G, pair_inverses(G, spans, fit.crew)), found.chosen == penalty)
+    def prepare(penalty: int) -> FoldResiduals:
+        return FoldResiduals.of(spectrum.inverse(problem.penalties[penalty]), spans)
+
+    def judge(penalty: int, fold: int, residuals: FoldResiduals) -> None:
+        fit.judge_folds(found, penalty, fold, residuals.nested_map(fold), spans=spans)
+
+    _judge_each(fit, found, prepare, judge)
     return found
 
 
@@ -137,12 +149,7 @@ def _leaving_one_out(fit: _Fit) -> Judged:
     spectrum = Spectrum.of(fit.problem.K, fit.problem.device)
     found = _chosen(fit, left_out_sweep(spectrum, fit.targets, fit.problem.folds, fit.crew))
 
-    def judge(penalty: int, G: torch.Tensor, fold: int) -> None:
-        fit.judge_fold(found, penalty, fold, fold_map(G, fit.problem.folds[fold]))
-
-    for penalty in np.unique(found.chosen).tolist():
-        G = spectrum.inverse(fit.problem.penalties[penalty])
-        _each(fit, partial(judge, penalty, G), found.chosen == penalty)
+    _judge_tests(fit, found, spectrum, fit.problem.test_rows())
     return found
 
 
@@ -150,6 +157,7 @@ def _by_training_set(fit: _Fit) -> Judged:
     problem = fit.problem
     K = torch.from_numpy(problem.K).to(problem.device)
     found = Judged.of(np.zeros((len(problem.folds), fit.targets.Y.shape[1]), dtype=np.intp))
+    test_rows = problem.test_rows()
 
     def judge(fold: int) -> None:
         training = TrainingSet.of(K, problem.folds[fold])
@@ -157,7 +165,7 @@ def _by_training_set(fit: _Fit) -> Judged:
             errors = training.generalised_errors(fit.targets, problem.penalties, is_double=problem.is_double)
             fit.choose(found, errors, fold)
         for penalty in np.unique(found.chosen[fold]).tolist():
-            fit.judge_fold(found, penalty, fold, training.map_at(problem.penalties[penalty]))
+            fit.judge_fold(found, penalty, fold, training.map_at(problem.penalties[penalty]), test_rows[fold])
 
     for _ in fit.crew(judge, range(len(problem.folds))):
         problem.on_fold()
@@ -192,7 +200,24 @@ def _chosen(fit: _Fit, sweep: Sweep) -> Judged:
     return found
 
 
-def _each(fit: _Fit, judge: Callable[[int], None], is_chosen: NDArray[np.bool_]) -> None:
-    """Judge every fold in which some unit chose the penalty."""
-    for _ in fit.crew(judge, np.flatnonzero(is_chosen.any(axis=1)).tolist()):
+def _judge_tests(fit: _Fit, found: Judged, spectrum: Spectrum, test_rows: Sequence[Rows]) -> None:
+    """Judge every fold on its test rows; the spectrum's rows stand as those of the targets."""
+
+    def judge(penalty: int, fold: int, G: torch.Tensor) -> None:
+        rows = test_rows[fold]
+        fit.judge_fold(found, penalty, fold, fold_map(G, rows), rows)
+
+    _judge_each(fit, found, lambda penalty: spectrum.inverse(fit.problem.penalties[penalty]), judge)
+
+
+def _judge_each(
+    fit: _Fit, found: Judged, prepare: Callable[[int], Ready], judge: Callable[[int, int, Ready], None]
+) -> None:
+    """Judge every penalty in every fold in which some unit chose it."""
+
+    def pieces(penalty: int) -> list[Callable[[Ready], None]]:
+        folds = np.flatnonzero((found.chosen == penalty).any(axis=1)).tolist()
+        return [partial(judge, penalty, fold) for fold in folds]
+
+    for _ in ahead(fit.crew, np.unique(found.chosen).tolist(), prepare, pieces):
         pass

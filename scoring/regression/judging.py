@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..metrics.correlation import CONSTANT_RATIO
 from ..types import FloatArray, IndexArray
+from .exact import Rows
 from .targets import FoldStatistics, Targets
 
 FAINT = 6e-3
@@ -26,7 +27,7 @@ class Block:
     """The test rows of one fold: where they stand among the targets' rows and among the predictions."""
 
     fold: int
-    rows: slice | torch.Tensor
+    rows: Rows
     span: slice
 
 
@@ -47,16 +48,16 @@ class Judge:
         `fold` or to a part of them. NaN where a block's responses are constant, 0 where its prediction is.
         """
         typed = predicting if self.is_double else predicting.float()
+        faint = 0.0 if self.is_double else FAINT**2 * _expected(typed, blocks)
         r, silent = np.empty((len(blocks), len(units))), np.empty((len(blocks), len(units)), dtype=bool)
         start = 0
         for piece in self.targets.pieces(units):
             stop = start + len(piece)
             products, squares = _sums(typed, self.targets.columns(piece, typed.dtype), blocks)
-            if not self.is_double:
-                faint = np.flatnonzero((squares < FAINT**2 * _expected(typed, blocks)).any(axis=0))
-                if len(faint):
-                    columns = self.targets.columns(piece[faint], torch.float64)
-                    products[:, faint], squares[:, faint] = _sums(predicting, columns, blocks)
+            again = np.flatnonzero((squares < faint).any(axis=0))
+            if len(again):
+                columns = self.targets.columns(piece[again], torch.float64)
+                products[:, again], squares[:, again] = _sums(predicting, columns, blocks)
             r[:, start:stop], silent[:, start:stop] = self._of_sums(products, squares, piece, fold, blocks)
             start = stop
         return r, silent
@@ -77,16 +78,19 @@ class Judge:
 
 def _sums(predicting: torch.Tensor, columns: torch.Tensor, blocks: Sequence[Block]) -> tuple[FloatArray, FloatArray]:
     """Σ y ŷ and Σ ŷ² over the rows of each block, (n_blocks, n_chosen)."""
-    predictions = predicting @ columns
-    products, squares = np.empty((2, len(blocks), columns.shape[1]))
+    responses = columns.T
+    predictions = responses @ predicting.T
+    sums = predictions.new_empty(2, len(blocks), len(responses))
     for index, block in enumerate(blocks):
-        of_block = predictions[block.span]
-        products[index] = (of_block * columns[block.rows]).sum(dim=0, dtype=torch.float64).cpu().numpy()
-        squares[index] = of_block.square_().sum(dim=0, dtype=torch.float64).cpu().numpy()
+        of_block, rows = predictions[:, block.span], block.rows
+        wanted = responses[:, rows] if isinstance(rows, slice) else responses.index_select(1, rows)
+        torch.sum(of_block * wanted, dim=1, out=sums[0, index])
+        torch.sum(of_block.square_(), dim=1, out=sums[1, index])
+    products, squares = sums.double().cpu().numpy()
     return products, squares
 
 
 def _expected(predicting: torch.Tensor, blocks: Sequence[Block]) -> FloatArray:
     """What Σ ŷ² would be on average for responses without any structure, (n_blocks, 1)."""
-    squares = predicting.square().sum(dim=1, dtype=torch.float64).cpu().numpy()
+    squares = torch.linalg.vector_norm(predicting, dim=1).double().square_().cpu().numpy()
     return np.array([[squares[block.span].sum()] for block in blocks])

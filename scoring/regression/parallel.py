@@ -6,23 +6,83 @@ What belongs here: threads and devices. What does not: what is computed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from functools import partial
+from threading import Lock
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
+Ready = TypeVar("Ready")
 Found = TypeVar("Found")
 
 
 class Crew(Protocol):
     """Does a piece of work for every item and answers in the order of the items."""
 
-    def __call__(self, work: Callable[[Item], Found], items: Sequence[Item]) -> Iterator[Found]:
+    def __call__(self, work: Callable[[Item], Found], items: Iterable[Item]) -> Iterator[Found]:
         """What `work` gives for each item, as they are done. Raises what the first piece that fails raises."""
+
+
+class _Prepared(Generic[Ready]):
+    """What is made by the first who asks for it."""
+
+    def __init__(self, prepare: Callable[[], Ready]) -> None:
+        self._prepare = prepare
+        self._lock = Lock()
+        self._made: list[Ready] = []
+
+    def get(self) -> Ready:
+        """The same for all who ask; they wait for the first."""
+        with self._lock:
+            if not self._made:
+                self._made.append(self._prepare())
+            return self._made[0]
+
+    def warm(self) -> None:
+        """Make it, for who asks later."""
+        self.get()
+
+    def given_to(self, piece: Callable[[Ready], Found]) -> Found:
+        """What a piece makes of it."""
+        return piece(self.get())
+
+
+def ahead(
+    crew: Crew,
+    items: Sequence[Item],
+    prepare: Callable[[Item], Ready],
+    pieces: Callable[[Item], Sequence[Callable[[Ready], Found]]],
+) -> Iterator[list[Found]]:
+    """For each item what its pieces give, each called with what is prepared once for all pieces of the item.
+
+    An item is prepared while pieces of the one before are worked on, and is forgotten after its last piece. Raises what
+    the first that fails raises.
+    """
+    wanted = [pieces(item) for item in items]
+
+    def works() -> Iterator[Callable[[], Any]]:
+        prepared = [_Prepared(partial(prepare, item)) for item in reversed(items)]
+        yield prepared[-1].warm
+        for of_item in wanted:
+            current = prepared.pop()
+            yield prepared[-1].warm if prepared else current.warm
+            for piece in of_item:
+                yield partial(current.given_to, piece)
+
+    found = crew(_call, works())
+    next(found)
+    for of_item in wanted:
+        next(found)
+        yield [next(found) for _ in of_item]
+
+
+def _call(work: Callable[[], Found]) -> Found:
+    return work()
 
 
 SMALL = 2**20

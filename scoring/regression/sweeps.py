@@ -16,16 +16,19 @@ import numpy as np
 import torch
 
 from ..types import FloatArray, IndexArray
-from .exact import Spectrum, down_date, inverse_of, pair_inverses
+from .exact import FoldResiduals, Spectrum, down_date
 from .folds import Fold
-from .parallel import Crew
+from .parallel import Crew, ahead
 from .targets import Targets
 
 SINGLE_LOSS = 1e-3
 """Where float32's rounding could grow beyond this share of a residual, products are taken in float64."""
 
 SUMMED_ROWS = 64
-"""So many rows of squares are added up in float64, each of them a sum of few in the type of the products."""
+"""So many rows of squares are kept apart, each of them a sum of few in the type of the products."""
+
+SUMMED_IN_TYPE = 8
+"""So many of those rows are added up in that type as well, the rest in float64. Divides `SUMMED_ROWS`."""
 
 TOO_CLOSE = 5e-7
 """Errors of two penalties that are closer than this share of them are told apart in float64."""
@@ -52,9 +55,14 @@ class Sweep:
     ) -> FloatArray:
         """Squared errors (n_folds, n_penalties, n_units) of scaled responses."""
         squared = np.empty((self.n_folds, len(penalties), self.targets.Y.shape[1]))
-        for index, penalty in enumerate(penalties):
-            step = self.step_at(penalty, is_double)
-            for chunk, found in zip(self.targets.chunks, self.crew(step.errors, self.targets.chunks), strict=True):
+        done = ahead(
+            self.crew,
+            penalties.tolist(),
+            lambda penalty: self.step_at(penalty, is_double),
+            lambda _: [partial(_errors, chunk) for chunk in self.targets.chunks],
+        )
+        for index, errors in enumerate(done):
+            for chunk, found in zip(self.targets.chunks, errors, strict=True):
                 squared[:, index, chunk] = found
             on_penalty()
         return squared
@@ -63,11 +71,18 @@ class Sweep:
         """Take errors again in float64, in place, where those of a unit's best penalties are too close."""
         close = squared <= squared.min(axis=1, keepdims=True) * (1 + TOO_CLOSE)
         contested = (close & (close.sum(axis=1, keepdims=True) > 1)).any(axis=0)
-        for index in np.flatnonzero(contested.any(axis=1)):
+
+        def take_again(index: int) -> None:
             step = self.step_at(penalties[index], True)
-            pieces = self.targets.pieces(np.flatnonzero(contested[index]))
-            for units, found in zip(pieces, self.crew(step.errors, pieces), strict=True):
-                squared[:, index, units] = found
+            for units in self.targets.pieces(np.flatnonzero(contested[index])):
+                squared[:, index, units] = step.errors(units)
+
+        for _ in self.crew(take_again, np.flatnonzero(contested.any(axis=1)).tolist()):
+            pass
+
+
+def _errors(units: slice, step: Step) -> FloatArray:
+    return step.errors(units)
 
 
 def nested_sweep(spectrum: Spectrum, targets: Targets, spans: Sequence[slice], crew: Crew) -> Sweep:
@@ -77,21 +92,9 @@ def nested_sweep(spectrum: Spectrum, targets: Targets, spans: Sequence[slice], c
     """
 
     def step_at(penalty: float, is_double: bool) -> _PairStep:
-        G = spectrum.inverse(penalty)
-        pairs = pair_inverses(G, spans, crew)
-        largest = max(float(torch.linalg.matrix_norm(inverse)) for inverse in pairs.values())
-        dtype = _precision(largest * spectrum.steepness(penalty), is_double=is_double)
-        alone = [inverse_of(G[span, span]) for span in spans]
-        typed = {
-            (first, second): (
-                inverse[: spans[first].stop - spans[first].start].to(dtype),
-                (alone[second] @ G[spans[second], spans[first]]).to(dtype),
-            )
-            for (first, second), inverse in pairs.items()
-        }
-        return _PairStep(
-            G=G.to(dtype), alone=[one.to(dtype) for one in alone], pairs=typed, spans=spans, targets=targets
-        )
+        residuals = FoldResiduals.of(spectrum.inverse(penalty), spans)
+        dtype = _precision(residuals.growth(), is_double=is_double)
+        return _PairStep(residuals=residuals.to(dtype), targets=targets)
 
     return Sweep(n_folds=len(spans), targets=targets, step_at=step_at, crew=crew)
 
@@ -101,7 +104,7 @@ def left_out_sweep(spectrum: Spectrum, targets: Targets, folds: Sequence[Fold], 
 
     def step_at(penalty: float, is_double: bool) -> _RowStep:
         G = spectrum.inverse(penalty)
-        dates = list(crew(partial(down_date, G), folds))
+        dates = [down_date(G, fold) for fold in folds]
         largest = max(float(scales.max()) for _, scales, _ in dates)
         dtype = _precision(largest * spectrum.steepness(penalty), is_double=is_double)
         typed = [(rows, scales.to(dtype)[:, None], taking.to(dtype)) for rows, scales, taking in dates]
@@ -119,33 +122,29 @@ def _precision(growth: float, *, is_double: bool) -> torch.dtype:
 class _PairStep:
     """The nested sweep at one penalty.
 
-    Without folds i and j the residuals of i are the first rows of (G_SS)⁻¹ g_S, S = i ∪ j, and those of j follow from
-    what leaving out j alone gives: e_j = (G_jj)⁻¹ g_j − (G_jj)⁻¹ G_ji e_i. `alone` holds (G_jj)⁻¹, `pairs` those first
-    rows and (G_jj)⁻¹ G_ji.
+    Residuals of each fold left out alone take one product, those of two left out together three small ones (`Pair`).
     """
 
-    G: torch.Tensor
-    alone: Sequence[torch.Tensor]
-    pairs: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]]
-    spans: Sequence[slice]
+    residuals: FoldResiduals
     targets: Targets
 
     def errors(self, units: slice | IndexArray) -> FloatArray:
         """Squared errors of some units, (n_folds, n_chosen)."""
-        g = self.G @ self.targets.columns(units, self.G.dtype)
-        missed_alone = [inverse @ g[span] for inverse, span in zip(self.alone, self.spans, strict=True)]
-        longest = max(map(len, missed_alone))
-        sums = g.new_zeros(len(self.spans), longest, g.shape[1])
-        residuals = g.new_empty(2, longest, g.shape[1])
-        for (first, second), (rows, following) in self.pairs.items():
-            n_second, n_first = following.shape
-            missed_first, missed_second = residuals[0, :n_first], residuals[1, :n_second]
-            torch.mm(rows[:, :n_first], g[self.spans[first]], out=missed_first)
-            missed_first.addmm_(rows[:, n_first:], g[self.spans[second]])
-            torch.addmm(missed_alone[second], following, missed_first, alpha=-1, out=missed_second)
-            sums[second, :n_first].addcmul_(missed_first, missed_first)
-            sums[first, :n_second].addcmul_(missed_second, missed_second)
-        return np.asarray(sums.sum(dim=1, dtype=torch.float64).cpu().numpy())
+        alone = self.residuals.alone @ self.targets.columns(units, self.residuals.alone.dtype)
+        lengths = [span.stop - span.start for span in self.residuals.spans]
+        missed = torch.split(alone, lengths)
+        n_sums = -(-max(lengths) // SUMMED_IN_TYPE) * SUMMED_IN_TYPE
+        sums = alone.new_zeros(len(lengths), n_sums, alone.shape[1])
+        of_fold, room = sums.unbind(), alone.new_empty(2, max(lengths), alone.shape[1])
+        of_first, of_second = ([half[:length] for length in lengths] for half in room.unbind())
+        for (first, second), pair in self.residuals.pairs.items():
+            missed_first, missed_second = of_first[first], of_second[second]
+            torch.mm(pair.own, missed[first], out=missed_first)
+            missed_first.addmm_(pair.across, missed[second])
+            torch.addmm(missed[second], pair.following, missed_first, alpha=-1, out=missed_second)
+            of_fold[second][: lengths[first]].addcmul_(missed_first, missed_first)
+            of_fold[first][: lengths[second]].addcmul_(missed_second, missed_second)
+        return _summed(sums)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -166,4 +165,10 @@ class _RowStep:
             missed.addmm_(taking, g[rows], alpha=-1)
             for part in parts:
                 sums[index, : part.shape[0]].addcmul_(part, part)
-        return np.asarray(sums.sum(dim=1, dtype=torch.float64).cpu().numpy())
+        return _summed(sums)
+
+
+def _summed(sums: torch.Tensor) -> FloatArray:
+    """Sums over the middle dimension: of a few numbers in their type, then in float64."""
+    few = sums.view(len(sums), -1, SUMMED_IN_TYPE, sums.shape[2]).sum(dim=2)
+    return np.asarray(few.sum(dim=1, dtype=torch.float64).cpu().numpy())

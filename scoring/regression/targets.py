@@ -34,8 +34,8 @@ class Targets:
     """Responses (n_rows, n_units), each less its mean over all rows and divided by its standard deviation there.
 
     Neither changes r or the order of errors of a unit, and float32 then keeps its digits for what varies.
-    `Y` are the responses as given; `single` holds its `rows`, scaled, in float32 on the device. `chunks` are the units
-    that are taken at one time.
+    `Y` are the responses as given; `single` (n_units, n_rows) holds its `rows`, scaled, in float32 on the device: those
+    of a unit lie side by side, so that some units are taken fast. `chunks` are the units that are taken at one time.
     """
 
     Y: FloatArray
@@ -47,18 +47,24 @@ class Targets:
     chunks: tuple[slice, ...]
 
     @classmethod
-    def of(cls, Y: FloatArray, rows: IndexArray, device: torch.device, *, memory_bytes: int | None = None) -> Targets:
+    def of(
+        cls, Y: FloatArray, rows: IndexArray, device: torch.device, crew: Crew, *, memory_bytes: int | None = None
+    ) -> Targets:
         """All rows of Y in the order of `rows`, in chunks whose products stay within `memory_bytes`."""
         n_rows, n_units = Y.shape
-        single = np.empty(Y.shape, dtype=np.float32)
+        single = np.empty((n_units, n_rows), dtype=np.float32)
         means, scales, varies = Y.mean(axis=0), np.ones(n_units), np.ptp(Y, axis=0) > 0
         means[~varies] = Y[0, ~varies]
         chunks = _chunks(n_rows, n_units, device, memory_bytes or DEFAULT_MEMORY_BYTES)
-        for chunk in chunks:
+
+        def scale(chunk: slice) -> None:
             centred = Y[:, chunk] - means[chunk]
             deviations = np.sqrt(np.einsum("ij,ij->j", centred, centred) / n_rows)
             scales[chunk][varies[chunk]] = deviations[varies[chunk]]
-            single[:, chunk] = (centred / scales[chunk])[rows]
+            single[chunk] = (centred / scales[chunk])[rows].T
+
+        for _ in crew(scale, chunks):
+            pass
         return cls(
             Y=Y,
             rows=rows,
@@ -70,13 +76,13 @@ class Targets:
         )
 
     def columns(self, units: slice | IndexArray, dtype: torch.dtype) -> torch.Tensor:
-        """Those units in float32 or float64, (n_rows, n_chosen)."""
+        """Those units in float32 or float64, (n_rows, n_chosen); in float32 the rows of a unit lie side by side."""
         if dtype is torch.float64:
             scaled = (self.Y[:, units] - self.means[units]) / self.scales[units]
             return torch.from_numpy(scaled[self.rows]).to(self.single.device)
         if isinstance(units, slice):
-            return self.single[:, units]
-        return self.single.index_select(1, torch.from_numpy(units).to(self.single.device))
+            return self.single[units].T
+        return self.single.index_select(0, torch.from_numpy(units).to(self.single.device)).T
 
     def pieces(self, units: IndexArray) -> list[IndexArray]:
         """Chosen units in pieces that are no larger than chunks."""

@@ -37,13 +37,16 @@ def parts(data_mirror, data_store):
 def test_ridge_of_a_real_participant(monkeypatch, parts, selection):
     regression = replace(GROUPED.brain.regression, selection=selection)
     for K, Y, folds in parts(GROUPED.brain):
-        fast = cross_val_encode(K, Y, folds, regression)
+        fast, alone = (cross_val_encode(K, Y, folds, regression, with_inner_r=asked) for asked in (True, False))
         with monkeypatch.context() as patch:
             patch.setattr(encode, "_is_fast", lambda problem: False)
-            slow = cross_val_encode(K, Y, folds, regression)
+            slow = cross_val_encode(K, Y, folds, regression, with_inner_r=True)
         same = fast.penalties == slow.penalties
         assert same.mean() >= 0.999
         assert np.abs(fast.test_r - slow.test_r)[same].max() < 1e-5
+        assert np.abs(alone.test_r - slow.test_r)[same].max() < 1e-5
+        if slow.inner_r is not None:
+            assert np.abs(fast.inner_r - slow.inner_r)[same].max() < 1e-5
 
 
 def test_least_squares_of_a_real_participant(monkeypatch, parts):

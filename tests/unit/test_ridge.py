@@ -38,7 +38,7 @@ def partition(n_rows, n_folds):
 
 
 def nested_ridge(K, Y, folds, **options):
-    return cross_val_encode(K, Y, folds, NESTED_RIDGE, **options)
+    return cross_val_encode(K, Y, folds, NESTED_RIDGE, with_inner_r=True, **options)
 
 
 @pytest.mark.parametrize("n_features", [5, 40, 300])
@@ -179,8 +179,8 @@ def test_fast_paths_in_float64_answer_what_the_direct_path_does(monkeypatch, reg
     X, Y = steep(120, n_features, 25)
     K, folds, owners = gram(X), folds_of(120), np.repeat(np.arange(5), 5)
     asked = K, Y, folds, replace(regression, scope=scope)
-    slow = directly(monkeypatch, *asked, owners=owners)
-    fast = cross_val_encode(*asked, owners=owners, is_double=True, memory_bytes=100_000)
+    slow = directly(monkeypatch, *asked, owners=owners, with_inner_r=True)
+    fast = cross_val_encode(*asked, owners=owners, with_inner_r=True, is_double=True, memory_bytes=100_000)
     np.testing.assert_array_equal(fast.penalties, slow.penalties)
     np.testing.assert_allclose(fast.test_r, slow.test_r, rtol=0, atol=1e-8)
     np.testing.assert_array_equal(fast.n_constant_prediction, slow.n_constant_prediction)
@@ -199,6 +199,17 @@ def test_float32_products_keep_penalties_and_the_fifth_decimal_of_r(regression, 
     assert np.mean(single.penalties == double.penalties) >= 0.999
     same = single.penalties == double.penalties
     assert np.abs(single.test_r - double.test_r)[same].max() < 1e-5
+
+
+def test_r_of_inner_folds_is_told_to_who_asks_and_changes_nothing_else():
+    X, Y = steep(150, 60, 40)
+    K, folds = gram(X), uneven(150)
+    asked, plain = nested_ridge(K, Y, folds), cross_val_encode(K, Y, folds, NESTED_RIDGE)
+    assert plain.inner_r is None
+    assert asked.inner_r.shape == plain.test_r.shape
+    assert cross_val_encode(K, Y, folds, LEFT_OUT, with_inner_r=True).inner_r is None
+    np.testing.assert_array_equal(plain.penalties, asked.penalties)
+    np.testing.assert_allclose(plain.test_r, asked.test_r, rtol=0, atol=1e-6)
 
 
 def test_leaving_one_out_chooses_as_scikit_learn_does():
