@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -20,8 +21,12 @@ from ..types import FloatArray, IndexArray
 from .part_fits import Layers, PartData, PartFits, rows_gram
 from .pooling import by_participant
 
-MODEL_WEIGHTS = (0.0, 0.1, 0.5, 0.9, 1.0)
-"""Shares of the model's inner products in the joint ones; 0 is nuisance alone."""
+MODEL_WEIGHTS = (0.1, 0.5, 0.9, 1.0)
+"""Shares of the model's inner products in the joint ones, beside nuisance alone."""
+
+Mix = tuple[str | None, float]
+"""A layer and its share; no layer is nuisance alone."""
+ALONE: Mix = (None, 0.0)
 
 SHARED = replace(NESTED_RIDGE, scope=Scope.PARTICIPANT)
 
@@ -31,9 +36,9 @@ def unique_variance(
 ) -> UniqueVariance:
     """R² of nuisance N, of nuisance and model N ∪ M, and their difference, on held-out rows; never clipped.
 
-    K = w K_M / tr K_M + (1 − w) K_N / tr K_N with w of MODEL_WEIGHTS and one penalty for each participant, both chosen
-    within the training rows; the model's layer is the one chosen in each fold. R²_u = 1 − ΣΣ(y − ŷ)² / ΣΣ(y − ȳ_train)²
-    over all test rows; then pooled over units, participants and parts as the score is.
+    K = w K_M / tr K_M + (1 − w) K_N / tr K_N with w 0 or of MODEL_WEIGHTS and one penalty for each participant, both
+    chosen within the training rows; the model's layer is the one chosen in each fold. Over all test rows
+    R²_u = 1 − ΣΣ(y − ŷ)² / ΣΣ(y − ȳ_train)²; then pooled over units, participants and parts as the score is.
     """
     measured = experiment.measured
     assert isinstance(measured, Recording), "only recordings of brains have units"
@@ -46,22 +51,33 @@ def _of_part(
 ) -> tuple[float, float, float]:
     data = fits.data
     K_nuisance = _scaled(_nuisance(experiment, measured, data))
-    residual_alone, residual_joint = np.zeros(data.Y.shape[1]), np.zeros(data.Y.shape[1])
-    variation = np.zeros(data.Y.shape[1])
-    for name in dict.fromkeys(fits.chosen):
-        K_model = _scaled(rows_gram(layers[name], measured.timeline).part(data.rows))
-        kernels = [weight * K_model + (1 - weight) * K_nuisance for weight in MODEL_WEIGHTS]
-        encoded = side_by_side(lambda K: _encoded(K, data), kernels, n_responses=data.Y.size)
-        for index, fold in enumerate(data.folds):
-            if fits.chosen[index] != name:
-                continue
-            Y_test, mean = data.Y[fold.test], data.Y[fold.train].mean(axis=0)
-            best = _best_weights(encoded, index, data)
-            residual_alone += ((Y_test - _predicted(kernels, encoded, index, data, np.zeros_like(best))) ** 2).sum(
-                axis=0
-            )
-            residual_joint += ((Y_test - _predicted(kernels, encoded, index, data, best)) ** 2).sum(axis=0)
-            variation += ((Y_test - mean) ** 2).sum(axis=0)
+    K_model = {name: _scaled(rows_gram(layers[name], measured.timeline).part(data.rows)) for name in set(fits.chosen)}
+
+    def kernel(mix: Mix) -> FloatArray:
+        layer, weight = mix
+        return K_nuisance if layer is None else weight * K_model[layer] + (1 - weight) * K_nuisance
+
+    mixes = [ALONE, *product(K_model, MODEL_WEIGHTS)]
+    fitted = side_by_side(lambda mix: _encoded(kernel(mix), data), mixes, n_responses=data.Y.size)
+    encoded = dict(zip(mixes, fitted, strict=True))
+
+    def squares(fold: int) -> FloatArray:
+        """Of the residuals of nuisance and of both, and of the deviations from the training mean, (3, n_units)."""
+        own, train = data.folds[fold], data.Y[data.folds[fold].train]
+        tried = [ALONE, *((fits.chosen[fold], weight) for weight in MODEL_WEIGHTS)]
+        best = _best([encoded[mix] for mix in tried], fold, data)
+        predictions = np.empty((3, len(own.test), data.Y.shape[1]))
+        for index in np.unique([0, *best]).tolist():
+            mix = tried[index]
+            predicted = predict(kernel(mix), data.Y, [own], encoded[mix].penalties[fold : fold + 1])[0]
+            predictions[1, :, best == index] = predicted[:, best == index].T
+            if mix == ALONE:
+                predictions[0] = predicted
+        predictions[2] = train.mean(axis=0)
+        return np.asarray(((data.Y[own.test] - predictions) ** 2).sum(axis=1))
+
+    by_fold = side_by_side(squares, range(len(data.folds)), n_responses=data.Y.size)
+    residual_alone, residual_joint, variation = np.sum(by_fold, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         alone, joint = (np.where(variation > 0, 1 - r / variation, np.nan) for r in (residual_alone, residual_joint))
     return tuple(_pooled(values, data, rules) for values in (alone, joint, joint - alone))  # type: ignore[return-value]
@@ -84,25 +100,14 @@ def _scaled(K: FloatArray) -> FloatArray:
     return np.asarray(K / trace) if trace > 0 else K
 
 
-def _best_weights(encoded: Sequence[EncodingFit], fold: int, data: PartData) -> IndexArray:
-    """For each unit the index of its participant's weight: the smallest mean relative error of the selection."""
+def _best(tried: Sequence[EncodingFit], fold: int, data: PartData) -> IndexArray:
+    """For each unit which fit is its participant's: the smallest mean relative error of the selection."""
     best = np.zeros(data.Y.shape[1], dtype=np.intp)
     for owner in np.unique(data.owners):
         own = data.owners == owner
-        errors = [np.nanmean(fit.selection_error[fold, own]) for fit in encoded if fit.selection_error is not None]
+        errors = [np.nanmean(fit.selection_error[fold, own]) for fit in tried if fit.selection_error is not None]
         best[own] = int(np.argmin(errors))
     return best
-
-
-def _predicted(
-    kernels: Sequence[FloatArray], encoded: Sequence[EncodingFit], fold: int, data: PartData, weights: IndexArray
-) -> FloatArray:
-    prediction = np.empty((len(data.folds[fold].test), data.Y.shape[1]))
-    for weight in np.unique(weights):
-        own = weights == weight
-        penalties = encoded[weight].penalties[fold : fold + 1, own]
-        prediction[:, own] = predict(kernels[weight], data.Y[:, own], [data.folds[fold]], penalties)[0]
-    return prediction
 
 
 def _pooled(values: FloatArray, data: PartData, rules: BrainRules) -> float:

@@ -18,6 +18,7 @@ from .exact import is_too_wide
 from .fast import Judged, Problem, encode_fast
 from .folds import Fold
 from .gram import centred
+from .parallel import side_by_side
 from .rules import Regression, Selection
 from .selection import choose, relative_error
 
@@ -92,7 +93,8 @@ def predict(
 ) -> list[FloatArray]:
     """What a fit predicts for each fold's test rows, (n_test, n_units) each, at known penalties (n_folds, n_units)."""
     kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=True)
-    return [kernel(fold).predict(Y, penalties[index]) for index, fold in enumerate(folds)]
+    at = list(zip(folds, penalties, strict=True))
+    return side_by_side(lambda one: kernel(one[0]).predict(Y, one[1]), at, n_responses=Y.size)
 
 
 def _stand_in(X: FloatArray, *, standardise: bool) -> FloatArray:

@@ -8,8 +8,9 @@ responses (`sweeps`, `judging`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, combinations
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from .folds import Fold
 
 WIDEST = 1e10
 """Above this ratio of the largest eigenvalue to the smallest penalty the identity loses more digits than a solver."""
+
+BAND = 96
+"""Rows of a symmetric product that are made at one time, up to the diagonal."""
 
 Rows = slice | torch.Tensor
 """Rows of a matrix: neighbours, or by their numbers."""
@@ -43,8 +47,14 @@ class Spectrum:
         return cls(eigenvalues=values[1:].clamp(min=0.0).to(device), vectors=vectors[:, 1:].contiguous().to(device))
 
     def inverse(self, penalty: float) -> torch.Tensor:
-        """G (n_rows, n_rows) for one penalty."""
-        return (self.vectors / (self.eigenvalues + penalty)) @ self.vectors.T
+        """G (n_rows, n_rows) for one penalty; what lies above the diagonal is copied from below."""
+        weighted, n_rows = self.vectors / (self.eigenvalues + penalty), len(self.vectors)
+        found = weighted.new_empty(n_rows, n_rows)
+        for start in range(0, n_rows, BAND):
+            band, before = slice(start, min(start + BAND, n_rows)), slice(0, start)
+            torch.mm(weighted[band], self.vectors[: band.stop].T, out=found[band, : band.stop])
+            found[before, band] = found[band, before].T
+        return found
 
     def steepness(self, penalty: float) -> float:
         """The largest eigenvalue of G at this penalty."""
@@ -62,66 +72,76 @@ def is_too_wide(K: FloatArray, penalties: FloatArray) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pair:
-    """What residuals become when two folds i and j are left out together instead of each alone.
+class Pairs:
+    """What residuals become when two folds i and j are left out together instead of each alone, for folds of one size.
 
     e_i' = T e_i + N e_j and e_j' = e_j − F e_i', with F = (G_jj)⁻¹ G_ji, S = G_ii − G_ij F, N = −S⁻¹ G_ij and
-    T = S⁻¹ G_ii = I − N F. `own` is T (n_i, n_i), `across` N (n_i, n_j), `following` F (n_j, n_i).
+    T = S⁻¹ G_ii = I − N F. For each of `folds` (i, j) `own` holds T (n_i, n_i), `across` N (n_i, n_j) and `following`
+    F (n_j, n_i).
     """
 
+    folds: Sequence[tuple[int, int]]
     own: torch.Tensor
     across: torch.Tensor
     following: torch.Tensor
 
     @classmethod
-    def of(cls, first: torch.Tensor, across: torch.Tensor, following: torch.Tensor) -> Pair:
-        """From G_ii, G_ij and F."""
+    def of(
+        cls, G: torch.Tensor, alone: torch.Tensor, spans: Sequence[slice], folds: Sequence[tuple[int, int]]
+    ) -> Pairs:
+        """From G and what leaves out each fold alone."""
+        first = torch.stack([G[spans[i], spans[i]] for i, _ in folds])
+        across = torch.stack([G[spans[i], spans[j]] for i, j in folds])
+        following = torch.stack([alone[spans[j], spans[i]] for i, j in folds])
         N = -(inverse_of(first - across @ following) @ across)
-        return cls(own=_identity_less(N @ following), across=N, following=following)
+        return cls(folds=folds, own=_identity_less(N @ following), across=N, following=following)
 
-    def to(self, dtype: torch.dtype) -> Pair:
+    def to(self, dtype: torch.dtype) -> Pairs:
         """The same in another type."""
-        return Pair(own=self.own.to(dtype), across=self.across.to(dtype), following=self.following.to(dtype))
+        own, across, following = (one.to(dtype) for one in (self.own, self.across, self.following))
+        return Pairs(folds=self.folds, own=own, across=across, following=following)
 
-    def of_second(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """What takes e_j and e_i to e_j'."""
-        return _identity_less(self.following @ self.across), -(self.following @ self.own)
+    def __iter__(self) -> Iterator[tuple[tuple[int, int], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]]:
+        """Each pair of folds with its T, N and F."""
+        matrices = zip(self.own.unbind(), self.across.unbind(), self.following.unbind(), strict=True)
+        return zip(self.folds, matrices, strict=True)
+
+    def growth(self) -> float:
+        """By how much residuals may be larger when two folds are left out, at most."""
+        norms = [torch.linalg.vector_norm(one, dim=(1, 2)) for one in (self.own, self.across)]
+        return float(torch.hypot(*norms).max())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FoldResiduals:
     """What takes responses to residuals of folds that are left out, at one penalty; fold f stands in rows `spans[f]`.
 
-    `alone` (n_rows, n_rows) leaves out each fold alone, (G_ff)⁻¹ G_f in its rows; `pairs[i, j]`, i < j, then two
-    together.
+    `alone` (n_rows, n_rows) leaves out each fold alone, (G_ff)⁻¹ G_f in its rows; `pairs` then two together.
     """
 
     spans: Sequence[slice]
     alone: torch.Tensor
-    pairs: dict[tuple[int, int], Pair]
+    pairs: Sequence[Pairs]
 
     @classmethod
     def of(cls, G: torch.Tensor, spans: Sequence[slice]) -> FoldResiduals:
         """The residuals of every fold and every two."""
         alone = torch.cat([inverse_of(G[span, span]) @ G[span] for span in spans])
-        pairs = {
-            (first, second): Pair.of(G[one, one], G[one, other], alone[other, one])
-            for second, other in enumerate(spans)
-            for first, one in enumerate(spans[:second])
-        }
-        return cls(spans=spans, alone=alone, pairs=pairs)
+        sizes = [span.stop - span.start for span in spans]
+        of_size: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for i, j in combinations(range(len(spans)), 2):
+            of_size.setdefault((sizes[i], sizes[j]), []).append((i, j))
+        return cls(spans=spans, alone=alone, pairs=[Pairs.of(G, alone, spans, folds) for folds in of_size.values()])
 
     def to(self, dtype: torch.dtype) -> FoldResiduals:
         """The same in another type."""
-        pairs = {key: pair.to(dtype) for key, pair in self.pairs.items()}
+        pairs = [of_size.to(dtype) for of_size in self.pairs]
         return FoldResiduals(spans=self.spans, alone=self.alone.to(dtype), pairs=pairs)
 
     def growth(self) -> float:
         """By how much residuals may be larger than responses."""
-        largest = max(
-            torch.hypot(*map(torch.linalg.vector_norm, (pair.own, pair.across))) for pair in self.pairs.values()
-        )
-        return float(largest * torch.linalg.vector_norm(self.alone, dim=1).max())
+        largest = max(of_size.growth() for of_size in self.pairs)
+        return largest * float(torch.linalg.vector_norm(self.alone, dim=1).max())
 
     def nested_map(self, fold: int) -> torch.Tensor:
         """The matrix (n_rows, n_rows) from responses to predictions without a fold, less their mean in each block.
@@ -129,34 +149,30 @@ class FoldResiduals:
         Rows of the fold itself are predicted from all others; rows of another from those that are in neither.
         """
         own, found = self.spans[fold], torch.empty_like(self.alone)
-        for other, span in enumerate(self.spans):
-            predicting = found[span]
-            if other == fold:
-                predicting[:] = _mean_less(self.alone[own])
+        found[own] = _mean_less(self.alone[own])
+        for (first, second), (T, N, F) in chain.from_iterable(self.pairs):
+            if fold == second:
+                span, of_other, of_own = self.spans[first], T, N
+            elif fold == first:
+                span, of_other, of_own = self.spans[second], _identity_less(F @ N), -(F @ T)
             else:
-                of_other, of_own = self._together(other, fold)
-                torch.mm(_mean_less(of_other), self.alone[span], out=predicting)
-                predicting.addmm_(_mean_less(of_own), self.alone[own])
-                predicting[:, span] = 0.0
+                continue
+            predicting = found[span]
+            torch.mm(_mean_less(of_other), self.alone[span], out=predicting)
+            predicting.addmm_(_mean_less(of_own), self.alone[own])
+            predicting[:, span] = 0.0
         found[:, own] = 0.0
         return found
 
-    def _together(self, fold: int, beside: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """What takes residuals of the fold and of the one beside it to those of the fold without both."""
-        if fold < beside:
-            pair = self.pairs[fold, beside]
-            return pair.own, pair.across
-        return self.pairs[beside, fold].of_second()
 
-
-def _identity_less(matrix: torch.Tensor) -> torch.Tensor:
-    found = -matrix
-    found.diagonal().add_(1.0)
+def _identity_less(matrices: torch.Tensor) -> torch.Tensor:
+    found = -matrices
+    found.diagonal(dim1=-2, dim2=-1).add_(1.0)
     return found
 
 
 def inverse_of(block: torch.Tensor) -> torch.Tensor:
-    """The inverse of a symmetric, positive definite block of G."""
+    """The inverse of a symmetric, positive definite block of G, or of each of several."""
     return torch.cholesky_inverse(torch.linalg.cholesky(block))
 
 

@@ -7,7 +7,7 @@ steps of each path. What does not: whether it may be taken (`encode`), the algeb
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -27,6 +27,10 @@ from .sweeps import Sweep, left_out_sweep, nested_sweep
 from .targets import FoldStatistics, Targets, fold_statistics
 
 Ready = TypeVar("Ready")
+
+FEW_UNITS = 256
+"""Up to so many units products with them cost less than the matrices they are multiplied by, and float64 costs nothing:
+no penalties have to be told apart afterwards."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +118,7 @@ class _Fit:
 
 def encode_fast(problem: Problem, Y: FloatArray) -> Judged:
     """Fit Y (n_rows, n_units) by the path of the regression's selection and judge it."""
+    problem = replace(problem, is_double=problem.is_double or Y.shape[1] <= FEW_UNITS)
     selection = problem.regression.selection
     path = _PATHS[selection]
     is_nested = selection is Selection.NESTED_FOLDS

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -122,7 +123,7 @@ def _precision(growth: float, *, is_double: bool) -> torch.dtype:
 class _PairStep:
     """The nested sweep at one penalty.
 
-    Residuals of each fold left out alone take one product, those of two left out together three small ones (`Pair`).
+    Residuals of each fold left out alone take one product, those of two left out together three small ones (`Pairs`).
     """
 
     residuals: FoldResiduals
@@ -137,11 +138,11 @@ class _PairStep:
         sums = alone.new_zeros(len(lengths), n_sums, alone.shape[1])
         of_fold, room = sums.unbind(), alone.new_empty(2, max(lengths), alone.shape[1])
         of_first, of_second = ([half[:length] for length in lengths] for half in room.unbind())
-        for (first, second), pair in self.residuals.pairs.items():
+        for (first, second), (T, N, F) in chain.from_iterable(self.residuals.pairs):
             missed_first, missed_second = of_first[first], of_second[second]
-            torch.mm(pair.own, missed[first], out=missed_first)
-            missed_first.addmm_(pair.across, missed[second])
-            torch.addmm(missed[second], pair.following, missed_first, alpha=-1, out=missed_second)
+            torch.mm(T, missed[first], out=missed_first)
+            missed_first.addmm_(N, missed[second])
+            torch.addmm(missed[second], F, missed_first, alpha=-1, out=missed_second)
             of_fold[second][: lengths[first]].addcmul_(missed_first, missed_first)
             of_fold[first][: lengths[second]].addcmul_(missed_second, missed_second)
         return _summed(sums)
