@@ -6,6 +6,7 @@ Run as `python -m worker.pipeline FOLDER`; reads the order from the folder and l
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,3 +160,5 @@ def _is_as_planned(responses: Responses, device: str) -> bool:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    os._exit(0)  # every answer is on disk; taking torch apart would only take time
