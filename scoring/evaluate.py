@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from .benchmarks.base import Benchmark, benchmark_named
 from .ceilings import ceiling_of
@@ -12,12 +12,13 @@ from .datasets.download import DataStore
 from .metrics.brain import judge_recording
 from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times
-from .protocols import Protocol, protocol_named
+from .protocols import Protocol, ReadingCeiling, protocol_named
 from .recording import Recording
 from .regression.folds import refuse_text_in_two_groups
 from .responses import Responses
 from .results import Ceiling, Score
 from .subjects.base import Subject
+from .types import ReadingTimes
 
 Progress = Callable[[float], None]
 
@@ -29,9 +30,15 @@ def score(subject: Subject, benchmark: str, protocol: str = "grouped", *, data: 
     """
     chosen, rules = benchmark_named(benchmark), protocol_named(protocol)
     chosen.require(rules)
-    experiment = chosen.experiment(data)
+    experiment = asked_under(rules, chosen.experiment(data))
     responses = read(subject, chosen, experiment)
     return compare(responses, chosen, experiment, rules, subject=subject.identifier)
+
+
+def asked_under(protocol: Protocol, experiment: Experiment) -> Experiment:
+    """The experiment with its stimuli as subjects read them under the protocol."""
+    is_stream = isinstance(experiment.measured, ReadingTimes) and protocol.reading and protocol.reading.is_stream
+    return replace(experiment, stimuli=replace(experiment.stimuli, is_stream=True)) if is_stream else experiment
 
 
 def read(
@@ -64,16 +71,12 @@ def compare(
         return brain_score(
             responses, benchmark, experiment, protocol, subject=subject, ceiling=ceiling, on_progress=on_progress
         )
-    assert protocol.reading is not None, "benchmarks require protocols that say how reading is measured"
-    assert experiment.ceiling is not None, "a ceiling of reading times comes with the data"
-    outcome = correlate_reading_times(
-        responses.surprisals,
-        experiment.measured,
-        experiment.stimuli,
-        alignment=protocol.reading.times,
-        word_probability=protocol.reading.word_probability,
-    )
-    return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=experiment.ceiling)
+    rules = protocol.reading
+    assert rules is not None, "benchmarks require protocols that say how reading is measured"
+    outcome = correlate_reading_times(responses.surprisals, experiment.measured, experiment.stimuli, rules)
+    reached = experiment.ceiling if rules.ceiling is ReadingCeiling.RELIABILITY else experiment.consistency
+    assert reached is not None, "ceilings of reading times come with the data"
+    return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=reached)
 
 
 def brain_score(

@@ -59,13 +59,31 @@ class BrainRules:
     features: FeatureRule = FeatureRule.DELAYED
 
 
+class ReadingCeiling(StrEnum):
+    """What a correlation with reading times can reach at most."""
+
+    RELIABILITY = "reliability"
+    """The root of the reliability of the means over readers."""
+    CONSISTENCY = "consistency"
+    """The published consistency between halves of the readers."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadingRules:
-    """How surprisals become a score: `word_probability` (boundary, sum) says how a word's probability is made from its
-    tokens', `times` (realigned, published) which alignment of reading times gives the raw score."""
+    """How surprisals become a score.
+
+    `word_probability` (boundary, sum) says how a word's probability is made from its tokens', `times` (realigned,
+    published) which alignment of reading times gives the raw score. With `is_stream` all passages are read as a single
+    text, and its first word has no probability. With `drops_sentence_starts` r leaves out the first word of each
+    sentence, with `is_absolute` its sign is dropped. `ceiling` says what it is divided by.
+    """
 
     word_probability: str
     times: str
+    is_stream: bool = False
+    drops_sentence_starts: bool = False
+    is_absolute: bool = False
+    ceiling: ReadingCeiling = ReadingCeiling.RELIABILITY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +145,17 @@ PAPER = Protocol(
     name="paper-2312.00575",
     summary=(
         "As the study made its numbers: random tenths of the rows are held out, least squares without penalty, and "
-        "the layer that is best on the test rows."
+        "the layer that is best on the test rows; stories read as one stream, published times, absolute r."
     ),
     brain=_PAPER,
+    reading=ReadingRules(
+        word_probability="sum",
+        times="published",
+        is_stream=True,
+        drops_sentence_starts=True,
+        is_absolute=True,
+        ceiling=ReadingCeiling.CONSISTENCY,
+    ),
     exceptions={
         "wehbe2014": BrainRules(
             split=Split(kind=SplitKind.CONTIGUOUS_ROWS, n_folds=4),

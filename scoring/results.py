@@ -23,6 +23,8 @@ class CeilingMethod(StrEnum):
     """The root of the reliability that item means have, given their standard deviations and counts."""
     SPLIT_HALF = "split-half"
     """The root of the Spearman-Brown reliability of halves of repetitions or readers."""
+    SPLIT_HALF_CONSISTENCY = "split-half-consistency"
+    """How well the means of halves of the readers agree, without any root, as it was published."""
     SUBJECT_EXTRAPOLATION = "subject-extrapolation"
     """How well other participants predict one, extrapolated to infinitely many: inter-subject predictivity."""
 

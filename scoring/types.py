@@ -59,12 +59,14 @@ class Stimuli:
 
     `groups` names for each stimulus what must not be split between training and test (a topic, a story). `window` says
     that a stimulus is read after the `window` − 1 before it in its passage, None that it is read after all of them.
+    `is_stream` says that passages are read one after the other as a single text.
     """
 
     ids: tuple[str, ...]
     passages: tuple[Passage, ...]
     groups: tuple[str, ...]
     window: int | None = None
+    is_stream: bool = False
 
     def __post_init__(self) -> None:
         n_stimuli = sum(len(passage.spans) for passage in self.passages)
@@ -90,6 +92,7 @@ class ReadingTimes:
 
     `published` stands as the source gives it. In `realigned` a file whose times were recorded one word late is
     shifted back within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
+    `log_frequency` is ln(count + 1) of each word in a large corpus, None where the data set brings no counts.
     """
 
     published: FloatArray
@@ -97,8 +100,10 @@ class ReadingTimes:
     n_readers: FloatArray
     sd_ms: FloatArray
     n_participants: int
+    log_frequency: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        shapes = {array.shape for array in (self.published, self.realigned, self.n_readers, self.sd_ms)}
+        arrays = (self.published, self.realigned, self.n_readers, self.sd_ms)
+        shapes = {array.shape for array in (*arrays, *(() if self.log_frequency is None else (self.log_frequency,)))}
         if len(shapes) != 1 or self.published.ndim != 1:
             raise DataMalformed(f"reading times of different shapes: {sorted(shapes)}")

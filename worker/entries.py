@@ -54,7 +54,7 @@ def response_key(
     Benchmarks, protocols and groups are no part of it: responses are the same whatever they are compared with.
     """
     known = {field.name for field in fields(ReadingOptions)}
-    window = {} if stimuli.window is None else {"window": stimuli.window}
+    own = {"window": stimuli.window, "stream": stimuli.is_stream or None}
     return _sha256(
         {
             "format": FORMAT,
@@ -69,7 +69,7 @@ def response_key(
             "asked": {"layers": layers, "surprisal": surprisal},
             "ids": stimuli.ids,
             "passages": [(passage.text, passage.spans) for passage in stimuli.passages],
-            **window,
+            **{name: value for name, value in own.items() if value is not None},
         }
     )
 

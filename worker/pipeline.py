@@ -15,7 +15,8 @@ from scoring.benchmarks.base import Benchmark
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.base import Experiment
 from scoring.datasets.download import DataStore
-from scoring.evaluate import read
+from scoring.evaluate import asked_under, read
+from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.subjects.base import Subject
 from scoring.subjects.planning import token_budget
@@ -96,7 +97,7 @@ class _Reader:
     def read(self, run: RunOrder) -> Reading:
         """What the run is about, and the responses to it. Raises whatever stands in the way."""
         order, benchmark = self._order, self._catalogue.benchmark(run.benchmark, run.benchmark_version)
-        experiment = benchmark.experiment(self._store)
+        experiment = asked_under(protocol_named(run.protocol), benchmark.experiment(self._store))
         key = response_key(
             experiment.stimuli,
             model=order.model,

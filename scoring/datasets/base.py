@@ -13,7 +13,8 @@ from ..types import FeatureArray, ReadingTimes, Stimuli
 class Experiment:
     """The data of a benchmark, loaded: what was shown, what was measured, what can be reached at most.
 
-    `ceiling` is None where it follows from the recording and the protocol. `static` holds mean word vectors of the
+    `ceiling` is None where it follows from the recording and the protocol; `consistency` is one that was published for
+    reading times, for protocols that divide by it. `static` holds mean word vectors of the
     stimuli, (n_stimuli, n_features), where the data set brings them. `data_sha256` is the identity of the data, empty
     for those that no benchmark loaded.
     """
@@ -21,6 +22,7 @@ class Experiment:
     stimuli: Stimuli
     measured: Recording | ReadingTimes
     ceiling: Ceiling | None
+    consistency: Ceiling | None = None
     static: FeatureArray | None = None
     data_sha256: str = ""
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from ..ceilings import from_item_variance
 from ..errors import DataMalformed
+from ..results import Ceiling, CeilingMethod
 from ..types import FloatArray, Passage, ReadingTimes, Stimuli
+from .alignment import realigned
 from .base import Experiment
 from .download import DataStore
-from .manifest import Alignment, dataset_named
+from .manifest import dataset_named
 
 N_READERS = 180
 """Readers behind the means (the paper says 179)."""
+
+CONSISTENCY = 0.858
+"""Agreement between halves of the readers, as arXiv 2312.00575 divides by it."""
 
 
 def load(store: DataStore) -> Experiment:
     """Ten stories as passages of words, with published and realigned mean reading times in milliseconds.
 
-    Raises DataMissing, DataChecksumMismatch; DataMalformed where words and times disagree.
+    Raises DataMissing, DataChecksumMismatch; DataMalformed where words and times disagree, or the times contradict
+    their declared alignment.
     """
     dataset = dataset_named("natural-stories")
     timing = dataset.file("processed_wordinfo.tsv")
@@ -32,32 +38,23 @@ def load(store: DataStore) -> Experiment:
     rows = [_timing_row(by_place, word) for word in words]
     means = _column(rows, "meanItemRT")
     stories = [word["item"] for word in words]
+    lengths = np.array([len(word["word"]) for word in words], dtype=np.float64)
     if timing.alignment is None:
         raise DataMalformed(f"the manifest does not declare the alignment of {timing.name}")
-    realigned = shift_back(means, stories) if timing.alignment is Alignment.ORIGINAL else means
     times = ReadingTimes(
         published=means,
-        realigned=realigned,
+        realigned=realigned(means, lengths, stories, timing.alignment),
         n_readers=_column(rows, "nItem"),
         sd_ms=_column(rows, "sdItemRT"),
         n_participants=N_READERS,
+        log_frequency=_log_frequency(words, store.path(dataset, dataset.file("unigram_freqs.tsv"))),
     )
     return Experiment(
         stimuli=_stimuli(words),
         measured=times,
         ceiling=from_item_variance(times.published, times.sd_ms, times.n_readers),
+        consistency=Ceiling(value=CONSISTENCY, method=CeilingMethod.SPLIT_HALF_CONSISTENCY),
     )
-
-
-def shift_back(times: FloatArray, stories: Sequence[str]) -> FloatArray:
-    """Times recorded one word late, moved to their words: RT(z) = recorded(z − 1) within a story, else NaN.
-
-    `times` is (n_words,) in milliseconds; `stories` names each word's story.
-    """
-    shifted = np.concatenate([[np.nan], times[:-1]])
-    is_first = np.array([True, *(story != before for before, story in pairwise(stories))])
-    shifted[is_first] = np.nan
-    return shifted
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
@@ -75,6 +72,18 @@ def _timing_row(by_place: dict[tuple[str, str], dict[str, str]], word: dict[str,
 
 def _column(rows: Sequence[dict[str, str]], name: str) -> FloatArray:
     return np.array([float(row[name]) for row in rows])
+
+
+def _log_frequency(words: Sequence[dict[str, str]], table: Path) -> FloatArray:
+    """ln(count + 1) of each word, 0 for one that the table does not count.
+
+    The table has no head; its rows tell of words and of what they are made of, and those of whole words are named
+    story.zone.word.
+    """
+    with table.open(newline="", encoding="utf8") as stream:
+        rows = [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row[0].endswith(".word")]
+    counts = {row[0].removesuffix(".word"): float(row[3]) for row in rows}
+    return np.log([counts.get(f"{word['item']}.{word['zone']}", 0.0) + 1 for word in words])
 
 
 def _stimuli(words: Sequence[dict[str, str]]) -> Stimuli:

@@ -2,62 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import NumericalFailure
+from ..protocols import ReadingRules
 from ..responses import SurprisalKind, Surprisals
-from ..results import NOT_COMPARABLE, Counts, Interval, ScoreWarning
+from ..results import NOT_COMPARABLE, Counts, ScoreWarning
 from ..types import FloatArray, IndexArray, ReadingTimes, Stimuli
 from ..uncertainty import jackknife_correlation
 from .correlation import pearson
+from .delta_likelihood import Predictors, likelihood_measures
 from .outcome import Outcome
+from .words import Words
 
 
 def correlate_reading_times(
-    surprisals: Surprisals | None, times: ReadingTimes, stimuli: Stimuli, *, alignment: str, word_probability: str
+    surprisals: Surprisals | None, times: ReadingTimes, stimuli: Stimuli, rules: ReadingRules
 ) -> Outcome:
-    """Signed Pearson r of surprisal in bits with mean reading times, under both alignments and both word rules.
+    """Pearson r of surprisal in bits with mean reading times, under both alignments and both word rules.
 
-    `alignment` (published, realigned) and `word_probability` (boundary, sum) say which of the four is the raw score;
-    where the vocabulary allows no boundary rule it is `sum`, with a warning. The measures hold all of them, those of
-    plain sums with the suffix `_sum`, and word length in characters, because raw r mostly tracks it.
+    `rules` say which of the four is the raw score; where the vocabulary allows no boundary rule it is `sum`, with a
+    warning. The measures hold all of them with their sign, those of plain sums with the suffix `_sum`, and word length
+    and log frequency, because raw r mostly tracks them; beside each r what surprisal explains beyond them
+    (`likelihood_measures`), where frequencies are known.
     """
     if surprisals is None:
         raise NumericalFailure("the subject gave no surprisals")
-    lengths = np.array([len(word) for word in stimuli.texts], dtype=np.float64)
+    words, correlate = Words.of(stimuli, times.log_frequency), _correlation(rules)
     aligned = {"published": times.published, "realigned": times.realigned}
-    rule = "sum" if surprisals.boundary_bits is None else word_probability
-    bits = surprisals.sum_bits if rule == "sum" or surprisals.boundary_bits is None else surprisals.boundary_bits
-    rows = np.isfinite(bits) & np.isfinite(aligned[alignment])
+    by_rule = {"": _by_boundary(surprisals, rules), "_sum": surprisals.sum_bits}
+    if rules.is_stream:
+        by_rule = {suffix: np.concatenate([[np.nan], bits[1:]]) for suffix, bits in by_rule.items()}
+    bits = by_rule[""]
+    dropped = words.begins_sentence & rules.drops_sentence_starts
+    judged = np.where(dropped, np.nan, aligned[rules.times])
+    rows = np.isfinite(bits) & np.isfinite(judged)
     if rows.sum() < 3 or np.ptp(bits[rows]) == 0:
         raise NumericalFailure("fewer than three words have both a surprisal and a time, or all surprisals are equal")
-    measures: dict[str, float] = {}
-    for name, values in aligned.items():
-        measures[f"pearson_{name}"] = pearson(bits, values)
-        measures[f"pearson_{name}_sum"] = pearson(surprisals.sum_bits, values)
-        measures[f"pearson_{name}_word_length"] = pearson(lengths, values)
+    measures = _correlations(by_rule, aligned, words, dropped)
     return Outcome(
-        raw=measures[f"pearson_{alignment}"],
-        interval=_interval(bits, aligned[alignment], stimuli.groups),
-        n=_counts(rows, times),
+        raw=correlate(bits, judged),
+        interval=jackknife_correlation(lambda kept: correlate(bits[kept], judged[kept]), stimuli.groups),
+        n=Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0),
         measures=measures
-        | _perplexities(bits, surprisals.n_tokens)
-        | {f"{name}_sum": value for name, value in _perplexities(surprisals.sum_bits, surprisals.n_tokens).items()}
-        | _missing(bits, aligned),
-        warnings=_warnings(surprisals, bits, asked=word_probability),
-        word_probability=rule,
+        | _beyond(by_rule, aligned, words)
+        | {
+            f"{name}{suffix}": value
+            for suffix, each in by_rule.items()
+            for name, value in _perplexities(each, surprisals.n_tokens).items()
+        }
+        | _missing(bits, aligned, dropped),
+        warnings=_warnings(surprisals, bits, rules, r=measures[f"pearson_{rules.times}"]),
+        word_probability="sum" if surprisals.boundary_bits is None else rules.word_probability,
     )
 
 
-def _interval(bits: FloatArray, values: FloatArray, stories: Sequence[str]) -> Interval | None:
-    return jackknife_correlation(lambda rows: pearson(bits[rows], values[rows]), stories)
+def _by_boundary(surprisals: Surprisals, rules: ReadingRules) -> FloatArray:
+    """Surprisals by the rule that is asked for, or plain sums where that is all there is."""
+    if rules.word_probability == "sum" or surprisals.boundary_bits is None:
+        return surprisals.sum_bits
+    return surprisals.boundary_bits
 
 
-def _counts(rows: NDArray[np.bool_], times: ReadingTimes) -> Counts:
-    return Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0)
+def _correlation(rules: ReadingRules) -> Callable[[FloatArray, FloatArray], float]:
+    """What makes the raw score of surprisals and times."""
+    return (lambda x, y: abs(pearson(x, y))) if rules.is_absolute else pearson
+
+
+def _correlations(
+    by_rule: Mapping[str, FloatArray], aligned: Mapping[str, FloatArray], words: Words, dropped: NDArray[np.bool_]
+) -> dict[str, float]:
+    """r with the times under each alignment: of surprisals by each rule, whose suffix is the key, and of known ones."""
+    known = {"_word_length": words.length}
+    if words.log_frequency is not None:
+        known["_log_frequency"] = words.log_frequency
+    return {
+        f"pearson_{name}{suffix}": pearson(values, np.where(dropped, np.nan, times))
+        for name, times in aligned.items()
+        for suffix, values in {**by_rule, **known}.items()
+    }
+
+
+def _beyond(by_rule: Mapping[str, FloatArray], aligned: Mapping[str, FloatArray], words: Words) -> dict[str, float]:
+    """What surprisal says of the times beyond words' length, frequency and place; nothing without frequencies."""
+    predictors = Predictors.of(words)
+    if predictors is None:
+        return {}
+    return {
+        f"{measure}_{name}{suffix}": value
+        for name, times in aligned.items()
+        for suffix, bits in by_rule.items()
+        for measure, value in likelihood_measures(bits, times, words, predictors).items()
+    }
 
 
 def _perplexities(bits: FloatArray, n_tokens: IndexArray) -> dict[str, float]:
@@ -72,18 +111,25 @@ def _perplexities(bits: FloatArray, n_tokens: IndexArray) -> dict[str, float]:
     return found
 
 
-def _missing(bits: FloatArray, aligned: dict[str, FloatArray]) -> dict[str, float]:
+def _missing(bits: FloatArray, aligned: Mapping[str, FloatArray], dropped: NDArray[np.bool_]) -> dict[str, float]:
     counts = {f"n_without_time_{name}": float(np.isnan(values).sum()) for name, values in aligned.items()}
-    return {"n_without_surprisal": float(np.isnan(bits).sum()), **counts}
+    return {
+        "n_without_surprisal": float(np.isnan(bits).sum()),
+        "n_sentence_starts_dropped": float(dropped.sum()),
+        **counts,
+    }
 
 
-def _warnings(surprisals: Surprisals, bits: FloatArray, *, asked: str) -> tuple[ScoreWarning, ...]:
+def _warnings(surprisals: Surprisals, bits: FloatArray, rules: ReadingRules, *, r: float) -> tuple[ScoreWarning, ...]:
     found = []
-    n_missing = int(np.isnan(bits).sum())
+    n_missing = int(np.isnan(bits).sum()) - rules.is_stream
     if n_missing:
         detail = f"{n_missing} words have no probability and are left out"
         found.append(ScoreWarning(code="surprisal_missing", detail=detail))
-    if asked == "boundary" and surprisals.boundary_bits is None:
+    if rules.is_absolute and r < 0:
+        detail = f"r is {r:.3f}: what surprises the model more is read faster; the protocol drops the sign"
+        found.append(ScoreWarning(code="sign_dropped", detail=detail))
+    if rules.word_probability == "boundary" and surprisals.boundary_bits is None:
         detail = f"word probabilities are plain sums: {surprisals.boundary_reason}"
         found.append(ScoreWarning(code="boundary_not_applicable", detail=detail))
     if surprisals.kind in (SurprisalKind.SEQ2SEQ, SurprisalKind.PSEUDO_LOG_LIKELIHOOD):

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..sentences import sentence_starts
 from ..types import IndexArray, Passage, Stimuli
-
-ENDINGS = (".", "?", "!", ".'", "?'", "!'", ";'")
-"""With one of these a sentence's last word ends."""
-NOT_ENDINGS = ("Mr.",)
 
 NOT_ASKED = -1
 """The row of a stimulus that is only read, for the sake of a later one."""
@@ -52,22 +49,10 @@ def contexts(stimuli: Stimuli, mode: str) -> list[Context]:
 
 
 def effective_context(stimuli: Stimuli, mode: str) -> str:
-    """The mode in which stimuli are read: `story` gives way to a window that is their own."""
-    return f"window:{stimuli.window}" if mode == "story" and stimuli.window is not None else mode
-
-
-def sentence_starts(texts: Sequence[str]) -> list[int]:
-    """The positions of the stimuli that begin a sentence.
-
-    A sentence ends with a stimulus that ends in one of ENDINGS, unless the next one begins in lower case or it is one
-    of NOT_ENDINGS (the rule of arXiv 2312.00575's stimuli: 481 sentences in Natural Stories).
-    """
-    starts = [0]
-    for position in range(1, len(texts)):
-        before, following = texts[position - 1], texts[position]
-        if before.endswith(ENDINGS) and before not in NOT_ENDINGS and not following[:1].islower():
-            starts.append(position)
-    return starts
+    """The mode in which stimuli are read: `story` gives way to what is their own, a window or a stream."""
+    if mode != "story":
+        return mode
+    return "concat" if stimuli.is_stream else mode if stimuli.window is None else f"window:{stimuli.window}"
 
 
 def _pieces(passage: Passage, mode: str) -> Iterator[tuple[int, int, int]]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TextUnalignable
+from ..sentences import sentence_starts
 from ..types import IndexArray, Passage
-from .contexts import Context, sentence_starts
+from .contexts import Context
 
 _INVISIBLE = frozenset({"Mn", "Me", "Cf", "Cc"})
 """Categories of characters that a tokenizer's normaliser may drop: combining marks, format and control characters."""

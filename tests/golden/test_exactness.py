@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from scoring.benchmarks.base import benchmark_named
-from scoring.subjects.contexts import sentence_starts
+from scoring.sentences import sentence_starts
 from scoring.subjects.language_model import LanguageModel
 from scoring.types import Stimuli
 

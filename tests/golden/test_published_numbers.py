@@ -3,17 +3,24 @@
 They need the real files: BROCA_DATA_MIRROR for the data sets, BROCA_MODEL_DIR for the three stories260K models.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from scoring.baselines import score_baseline
 from scoring.benchmarks.base import benchmark_named
 from scoring.controls import CONFOUNDED, CONTROLS, LEAK, difference, warnings
+from scoring.datasets import natural_stories
 from scoring.evaluate import brain_score, score
+from scoring.metrics.delta_likelihood import Predictors
 from scoring.metrics.linear_predictivity import predict_recording, summarised
 from scoring.metrics.part_fits import fit_parts
+from scoring.metrics.words import Words
 from scoring.protocols import GROUPED, PASSAGE_GROUPED, SHUFFLED
 from scoring.responses import Responses
+from scoring.results import CeilingMethod
+from scoring.sentences import sentence_starts
 from scoring.subjects import baselines
 from scoring.subjects.language_model import LanguageModel
 
@@ -40,6 +47,46 @@ def test_reading_correlations(model, published, realigned, data_store):
     assert found.word_probability == "boundary"
     assert found.n.stimuli == 10_246
     assert found.interval.low < found.raw < found.interval.high
+
+
+@pytest.mark.parametrize("model", MODELS[:1], indirect=True)
+def test_reading_as_the_study_measures_it(model, data_store):
+    """One stream without reset, plain sums, published times, no word that begins a sentence, |r|, and r / .858."""
+    store = data_store("futrell2018")
+    found = score(model, "futrell2018", "paper-2312.00575", data=store)
+    experiment = natural_stories.load(store)
+    stimuli, times = experiment.stimuli, experiment.measured.published
+    bits = model.respond(replace(stimuli, is_stream=True), layers=False, surprisal=True).surprisals.sum_bits
+    starts = np.concatenate([np.isin(np.arange(len(p.texts)), sentence_starts(p.texts)) for p in stimuli.passages])
+    assert found.raw == pytest.approx(abs(np.corrcoef(bits[~starts], times[~starts])[0, 1]), abs=1e-12)
+    assert found.measures["n_sentence_starts_dropped"] == starts.sum() == 481
+    assert (found.n.stimuli, found.measures["n_without_surprisal"]) == (10_256 - 481, 1)
+    assert (found.ceiling.value, found.ceiling.method) == (0.858, CeilingMethod.SPLIT_HALF_CONSISTENCY)
+    assert found.normalised == pytest.approx(found.raw / 0.858)
+
+
+BEYOND = {
+    MODELS[0]: {"published": (0.164, 0.01768, 0.01686), "realigned": (0.142, 0.02212, 0.02137)},
+    MODELS[1]: {"published": (0.152, 0.01504, 0.01284), "realigned": (0.125, 0.02113, 0.01748)},
+    MODELS[2]: {"published": (0.128, 0.01089, 0.01044), "realigned": (0.106, 0.01498, 0.01434)},
+}
+
+
+@pytest.mark.parametrize("model", MODELS, indirect=True)
+def test_surprisal_beyond_length_and_frequency(model, data_store):
+    found = score(model, "futrell2018", data=data_store("futrell2018")).measures
+    for alignment, (partial, short, whole) in BEYOND[model.identifier].items():
+        assert found[f"partial_{alignment}_sum"] == pytest.approx(partial, abs=0.005)
+        assert found[f"delta_ll_short_{alignment}_sum"] == pytest.approx(short, rel=0.03)
+        assert found[f"delta_ll_{alignment}_sum"] == pytest.approx(whole, rel=0.03)
+
+
+def test_sentences_and_frequencies_of_the_corpus(data_store):
+    experiment = natural_stories.load(data_store("futrell2018"))
+    words = Words.of(experiment.stimuli, experiment.measured.log_frequency)
+    assert words.ends_sentence.sum() == 481
+    assert (words.log_frequency == 0).sum() == 10 + 8  # without a row, and counted 0 times
+    assert np.isfinite(Predictors.of(words).base).all(axis=1).sum() == 10_236
 
 
 @pytest.mark.parametrize("model", MODELS[:1], indirect=True)

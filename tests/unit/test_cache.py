@@ -399,6 +399,7 @@ def passages(*texts):
         {"model": replace(MODEL, model_id="local/two")},
         {"model": replace(MODEL, revision="1" * 40)},
         {"stimuli": replace(STIMULI, window=2)},
+        {"stimuli": replace(STIMULI, is_stream=True)},
         {"device": "cuda"},
         {"dtype": "bfloat16"},
         {"options": {"context": "sentence"}},

@@ -1,12 +1,15 @@
 """What stimuli are read after: every mode answers for every stimulus once, and reads what it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.errors import OptionUnknown
-from scoring.subjects.contexts import NOT_ASKED, contexts, sentence_starts
+from scoring.sentences import sentence_starts
+from scoring.subjects.contexts import NOT_ASKED, contexts
 from scoring.subjects.options import Pooling, PromptFormat, ReadingOptions
 from scoring.types import Passage, Stimuli
 
@@ -29,6 +32,12 @@ def test_a_story_is_read_from_its_start():
 
 def test_all_stories_can_be_one_text():
     assert texts_of("concat") == [" ".join(" ".join(words) for words in STORIES)]
+
+
+def test_a_stream_is_read_as_one_text_unless_another_context_is_chosen():
+    stream = replace(stimuli_of(STORIES), is_stream=True)
+    assert [context.passage.text for context in contexts(stream, "story")] == texts_of("concat")
+    assert len(contexts(stream, "sentence")) == 4
 
 
 def test_sentences_are_cut_where_the_rule_says():

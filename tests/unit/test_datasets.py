@@ -12,7 +12,6 @@ import pytest
 from scoring.datasets import natural_stories
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import Alignment, DataFile, Dataset, dataset_named, datasets
-from scoring.datasets.natural_stories import shift_back
 from scoring.errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, DataMissing
 from scoring.registry import Shelf, load, names
 
@@ -181,11 +180,6 @@ def test_unknown_names_get_the_nearest_ones():
         dataset_named("natural_storys")
 
 
-def test_times_are_shifted_back_within_stories_only():
-    shifted = shift_back(np.array([1.0, 2, 3, 4, 5]), ["a", "a", "a", "b", "b"])
-    np.testing.assert_array_equal(shifted, [np.nan, 1, 2, np.nan, 4])
-
-
 def write_table(path, rows):
     lines = ["\t".join(rows[0]), *("\t".join(map(str, row.values())) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
@@ -209,6 +203,8 @@ def natural_stories_store(tmp_path, monkeypatch, *, alignment, timing_word="b"):
     ]
     write_table(tmp_path / "words.tok.tsv", rows)
     write_table(tmp_path / "processed_wordinfo.tsv", times[::-1])
+    counts = ["1.1.whole\t1\ta\t7\tNA", "1.1.word\t1\ta\t9\tNA", '2.1.word\t1\t"c\t0\tNA', "2.2.word\t1\td.\t3\tNA"]
+    (tmp_path / "unigram_freqs.tsv").write_text("\n".join(counts) + "\n")
     files = tuple(
         DataFile(
             name=name,
@@ -218,7 +214,7 @@ def natural_stories_store(tmp_path, monkeypatch, *, alignment, timing_word="b"):
             n_bytes=1,
             alignment=Alignment(alignment) if alignment and name.startswith("processed") else None,
         )
-        for name in ("words.tok.tsv", "processed_wordinfo.tsv")
+        for name in ("words.tok.tsv", "processed_wordinfo.tsv", "unigram_freqs.tsv")
     )
     corpus = Dataset(name="natural-stories", title="t", licence="l", citation="c", files=files)
     monkeypatch.setattr(natural_stories, "dataset_named", lambda name: corpus)
@@ -229,6 +225,7 @@ def test_only_a_file_of_the_original_alignment_is_realigned(tmp_path, monkeypatc
     original = natural_stories.load(natural_stories_store(tmp_path, monkeypatch, alignment="original"))
     np.testing.assert_array_equal(original.measured.published, [300, 310, 320, 330, 340])
     np.testing.assert_array_equal(original.measured.realigned, [np.nan, 300, np.nan, 320, 330])
+    np.testing.assert_allclose(original.measured.log_frequency, np.log([10, 1, 1, 4, 1]))
     assert original.stimuli.texts == ("a", "b", '"c', "d.", "e")
     assert original.stimuli.passages[1].text == '"c d. e'
     corrected = natural_stories.load(natural_stories_store(tmp_path, monkeypatch, alignment="corrected"))

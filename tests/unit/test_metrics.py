@@ -13,7 +13,7 @@ from scoring.metrics.correlation import constant_columns, pearson, pearson_colum
 from scoring.metrics.linear_predictivity import predict_recording
 from scoring.metrics.pooling import pooled
 from scoring.metrics.reading_times import correlate_reading_times
-from scoring.protocols import GROUPED
+from scoring.protocols import GROUPED, PAPER
 from scoring.recording import Recording, Units
 from scoring.regression.folds import Split, SplitKind, make_folds, refuse_text_in_two_groups
 from scoring.responses import SurprisalKind, Surprisals
@@ -189,9 +189,8 @@ def surprisals(bits, boundary_bits=None, *, kind=SurprisalKind.CAUSAL):
 def reading(given, times, realigned, *, word_probability="boundary"):
     n = np.full(len(times), 30.0)
     measured = ReadingTimes(published=times, realigned=realigned, n_readers=n, sd_ms=n, n_participants=30)
-    return correlate_reading_times(
-        given, measured, words(6, 20), alignment="realigned", word_probability=word_probability
-    )
+    rules = replace(GROUPED.reading, word_probability=word_probability)
+    return correlate_reading_times(given, measured, words(6, 20), rules)
 
 
 @pytest.mark.parametrize("rule", ["boundary", "sum"])
@@ -253,6 +252,31 @@ def test_missing_surprisals_are_counted_and_warned_about(rule):
     assert outcome.n.stimuli == 117
     assert outcome.measures["n_without_surprisal"] == 3
     assert [warning.code for warning in outcome.warnings] == ["surprisal_missing"]
+
+
+def stream(bits, times):
+    """Three stories of four sentences under the rules of arXiv 2312.00575, and which words begin a sentence."""
+    story = ["One", "two", "three.", "Four", "five.", "Six", "seven.", "Eight", "nine"]
+    passages = tuple(Passage.join(f"s{index}", story) for index in range(3))
+    groups = tuple(passage.name for passage in passages for _ in passage.spans)
+    read = Stimuli(ids=tuple(map(str, range(27))), passages=passages, groups=groups, is_stream=True)
+    n = np.full(27, 30.0)
+    measured = ReadingTimes(published=times, realigned=times, n_readers=n, sd_ms=n, n_participants=30)
+    starts = np.isin(np.arange(27) % 9, [0, 3, 5, 7])
+    return correlate_reading_times(surprisals(bits), measured, read, PAPER.reading), starts
+
+
+def test_the_study_drops_what_begins_a_sentence_and_the_sign():
+    bits, times = RNG.gamma(2, 2, 27), RNG.normal(300, 30, 27)
+    for signed in (times, 600 - times):
+        outcome, starts = stream(bits, signed)
+        r = np.corrcoef(bits[~starts], signed[~starts])[0, 1]
+        assert outcome.raw == pytest.approx(abs(r))
+        assert outcome.measures["pearson_published"] == pytest.approx(r)
+        assert (outcome.n.stimuli, outcome.measures["n_sentence_starts_dropped"]) == (15, 12)
+        assert outcome.measures["n_without_surprisal"] == 1
+        assert [warning.code for warning in outcome.warnings] == (["sign_dropped"] if r < 0 else [])
+        assert outcome.word_probability == "sum"
 
 
 @pytest.mark.parametrize("rule", ["boundary", "sum"])
