@@ -5,8 +5,8 @@ What belongs here: shapes shared by several rooms of the science. What does not:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -86,6 +86,24 @@ class Stimuli:
         return tuple(text for passage in self.passages for text in passage.texts)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Readings:
+    """Single reading times, (n_readings,) each: which word, read by whom, for how many milliseconds.
+
+    `words` are rows of the stimuli, `readers` numbers from 0; a reader reads a word once.
+    """
+
+    words: IndexArray
+    readers: IndexArray
+    times_ms: FloatArray
+
+    def __post_init__(self) -> None:
+        if not self.words.shape == self.readers.shape == self.times_ms.shape or self.words.ndim != 1:
+            raise DataMalformed("readings have a word, a reader and a time each")
+        if not (np.isfinite(self.times_ms).all() and (self.times_ms > 0).all()):
+            raise DataMalformed("a reading time is not a positive number of milliseconds")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadingTimes:
     """Mean reading times: `published` and `realigned` in milliseconds, (n_words,), NaN where there is none.
@@ -93,6 +111,7 @@ class ReadingTimes:
     `published` stands as the source gives it. In `realigned` a file whose times were recorded one word late is
     shifted back within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
     `log_frequency` is ln(count + 1) of each word in a large corpus, None where the data set brings no counts.
+    `readings` holds the readers' own times by alignment (published, realigned), empty where only means are known.
     """
 
     published: FloatArray
@@ -101,6 +120,7 @@ class ReadingTimes:
     sd_ms: FloatArray
     n_participants: int
     log_frequency: FloatArray | None = None
+    readings: Mapping[str, Readings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arrays = (self.published, self.realigned, self.n_readers, self.sd_ms)
