@@ -64,7 +64,7 @@ def _on_own(dataset: OwnDataset) -> Benchmark:
         name=dataset.benchmark_id,
         version=dataset.version,
         title=manifest.title,
-        kind=Kind.BRAIN,
+        kind=Kind.BRAIN if manifest.reading is None else Kind.READING,
         metric=PEARSON,
         dataset=dataset.benchmark_id,
         synthetic=False,

@@ -171,7 +171,7 @@ def test_everything_wrong_is_told_at_once(folder, refusal):
         "warning not_stated",
     ]
     told = "\n".join(lines)
-    assert "did you mean licence?" in told
+    assert "did you mean licence" in told
     assert "'ana'" in told
     assert "'u2' (rows 4-6)" in told
     assert "rows 1, 51" in told

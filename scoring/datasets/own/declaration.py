@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ...errors import shown
 from ...registry import did_you_mean
+from ..manifest import Alignment
 from .findings import Findings, listed
 from .tables import read_text
 
@@ -26,7 +28,8 @@ class Declaration:
     """What the bringer says. `n_folds` is of the `grouped` protocol, None for as many as the data allow, at most 10.
 
     `participants` are all that took part; None where units alone say who they are. A private data set is shown
-    only to who names it.
+    only to who names it. Of reading times, `measure` is the column that holds them and `alignment` (corrected,
+    original) the word that each stands at.
     """
 
     title: str | None = None
@@ -35,6 +38,8 @@ class Declaration:
     private: bool | None = None
     n_folds: int | None = None
     participants: tuple[str, ...] | None = None
+    measure: str | None = None
+    alignment: str | None = None
 
     def completed(self, other: Declaration) -> Declaration:
         """This declaration with what it leaves open taken from another one."""
@@ -49,6 +54,8 @@ _TYPES: Mapping[str, type] = {
     "private": bool,
     "n_folds": int,
     "participants": list,
+    "measure": str,
+    "alignment": str,
 }
 
 
@@ -81,6 +88,9 @@ def check_declaration(declaration: Declaration, findings: Findings) -> None:
             "declaration_malformed",
             f"n_folds is {declaration.n_folds}; it has to be from {SMALLEST_N_FOLDS} to {LARGEST_N_FOLDS}",
         )
+    if declaration.alignment is not None and declaration.alignment not in set(Alignment):
+        choices = " or ".join(Alignment)
+        findings.error("declaration_malformed", f"alignment is {shown(declaration.alignment)}; it has to be {choices}")
     missing = [name for name in ("licence", "citation") if not getattr(declaration, name)]
     if missing:
         findings.warn("not_stated", f"no {' and no '.join(missing)} was given; scores are shown with both")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ..base import Experiment
 from .arrangement import arrangement, parts_of
 from .findings import Findings
 from .material import STIMULI_COLUMNS, UNITS_COLUMNS, UNITS_EXTRAS, WHOLE, Table
-from .tables import read_table
+from .tables import read_table, write_table
 
 STIMULI_FILE = "stimuli.csv"
 UNITS_FILE = "units.csv"
@@ -32,9 +31,9 @@ def write_files(folder: Path, stimuli: Table, units: Table, values: ResponseArra
     """Write stimuli, in the order that they are read in, units, and responses (n_stimuli, n_units)."""
     order = arrangement(stimuli)
     columns = {name: stimuli[name] for name in STIMULI_COLUMNS} | {"part": parts_of(stimuli)}
-    _write_table(folder / STIMULI_FILE, {name: [column[row] for row in order] for name, column in columns.items()})
+    write_table(folder / STIMULI_FILE, {name: [column[row] for row in order] for name, column in columns.items()})
     known = [name for name in (*UNITS_COLUMNS, *UNITS_EXTRAS) if name in units]
-    _write_table(folder / UNITS_FILE, {name: units[name] for name in known})
+    write_table(folder / UNITS_FILE, {name: units[name] for name in known})
     np.save(folder / RESPONSES_FILE, values[order])
 
 
@@ -56,10 +55,10 @@ def read_experiment(folder: Path) -> Experiment:
     return Experiment(stimuli=_stimuli(stimuli), measured=recording, ceiling=None)
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """The sha256 of each data file in a folder."""
+def digests(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """The sha256 of each of these files in a folder."""
     found = {}
-    for name in DATA_FILES:
+    for name in names:
         with (folder / name).open("rb") as stream:
             found[name] = hashlib.file_digest(stream, "sha256").hexdigest()
     return found
@@ -93,10 +92,3 @@ def _coordinates(table: Table) -> FloatArray | None:
     if "x" not in table:
         return None
     return np.array([[float(cell) for cell in table[axis]] for axis in ("x", "y", "z")]).T
-
-
-def _write_table(path: Path, columns: Mapping[str, Sequence[str]]) -> None:
-    with path.open("w", newline="", encoding="utf8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))

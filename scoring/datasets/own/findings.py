@@ -54,15 +54,18 @@ class Findings:
         """What is to be known."""
         return tuple(finding for finding in self._found if finding.level is Level.WARNING)
 
-    def require(self) -> None:
-        """Raises RecordingRefused, which names every error and then every warning, where there is an error."""
+    def require(self, guide: str = "bring-your-own-recording") -> None:
+        """Raises RecordingRefused, which names every error and then every warning, where there is an error.
+
+        `guide` is the page that tells how it should be.
+        """
         if not self.errors:
             return
         lines = [f"{finding.level} {finding.code}: {finding.detail}" for finding in (*self.errors, *self.warnings)]
         counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
         raise RecordingRefused(
             "\n".join([f"the data set has {counts}", *lines]),
-            hint="docs/how-to/bring-your-own-recording.md tells what the files hold",
+            hint=f"docs/how-to/{guide}.md tells what the files hold",
         )
 
 

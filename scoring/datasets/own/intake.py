@@ -11,31 +11,21 @@ import contextlib
 import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ... import SCORING_VERSION
-from ...ceilings import ceiling_of
-from ...errors import CodedError, NumericalFailure, RecordingRefused
+from ...errors import CodedError, RecordingRefused
 from ...parent import when_parent_ends
-from ...protocols import protocol_named
-from ...recording import Recording
-from ...results import Ceiling
-from ..base import Experiment
-from .arrangement import GROUPED, most_folds, refusals
+from .corpus_intake import take_corpus
 from .declaration import NOT_STATED, Declaration, check_declaration, read_declaration
-from .files import digests, read_experiment, write_files
 from .findings import Findings
-from .linter import lint
-from .manifest import Manifest, Note, PartCounts
-from .material import Material
+from .manifest import Manifest, Note
+from .material import Report
 from .order import REFUSAL_FILE, STAGED_FOLDER, UNPACKED_FOLDER, Order
-from .reading import read_material
-from .response_checks import aligned
-from .store import PREFIX
+from .reading import holds_corpus
+from .recording_intake import take_recording
 from .unpacking import is_archive, unpack
 
 ROOM_BYTES = 2**32
@@ -47,8 +37,6 @@ MAX_CPU_S = 3600
 UNBOUNDED = 2**62
 """Bytes that a folder of this machine's own user may have."""
 
-Report = Callable[[float, str], None]
-
 
 def take_in(order: Order, folder: Path, report: Report = lambda _fraction, _detail: None) -> Manifest:
     """The manifest of the version that is then in `folder`/staged. Raises RecordingRefused with every error."""
@@ -57,22 +45,17 @@ def take_in(order: Order, folder: Path, report: Report = lambda _fraction, _deta
     source = _opened(order, folder)
     said = order.declared.completed(read_declaration(source, findings))
     check_declaration(said, findings)
-    material = read_material(source, findings, max_bytes=order.max_bytes or UNBOUNDED)
-    report(0.2, "looking them over")
-    lint(material, said.participants, said.n_folds, findings)
-    findings.require()
     staged = folder / STAGED_FOLDER
     staged.mkdir()
-    n_folds, protocols = _write(material, staged, said)
-    experiment = read_experiment(staged)
-    ceiling = _ceiling(experiment, order.name, n_folds, report)
+    if holds_corpus(source):
+        found = take_corpus(source, staged, said, findings, report)
+    else:
+        found = take_recording(source, staged, said, findings, report, max_bytes=order.max_bytes or UNBOUNDED)
     manifest = Manifest(
         **_declared(order.name, said),
-        **_counted(experiment, staged),
-        n_folds=n_folds,
-        protocols=protocols,
+        **found,
+        n_bytes=sum((staged / file).stat().st_size for file in found["files"]),
         warnings=tuple(Note(code=finding.code, detail=finding.detail) for finding in findings.warnings),
-        ceilings={GROUPED: ceiling},
         scoring_version=SCORING_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -99,35 +82,9 @@ def _opened(order: Order, folder: Path) -> Path:
     return unpacked
 
 
-def _write(material: Material, staged: Path, said: Declaration) -> tuple[int, tuple[str, ...]]:
-    """Write the files of a version; the number of folds of `grouped`, and the protocols that it is defined under."""
-    stimuli, units, responses = material.stimuli, material.units, material.responses
-    if stimuli is None or units is None or responses is None:
-        raise RecordingRefused("the data set lacks stimuli, units or responses")
-    values = aligned(responses, stimuli, units, Findings())
-    n_folds = said.n_folds or most_folds(stimuli)
-    assert values is not None, "what was looked over is aligned"
-    assert n_folds is not None, "what was looked over has folds"
-    write_files(staged, stimuli, units, values)
-    protocols = tuple(name for name, reason in refusals(stimuli, n_folds).items() if reason is None)
-    return n_folds, protocols
-
-
 def _is_netcdf(path: Path) -> bool:
     with path.open("rb") as stream:
         return stream.read(4) == b"\x89HDF"
-
-
-def _ceiling(experiment: Experiment, name: str, n_folds: int, report: Report) -> Ceiling:
-    def show(fraction: float) -> None:
-        report(0.3 + 0.7 * fraction, "computing the ceiling")
-
-    show(0.0)
-    rules = protocol_named(GROUPED).brain_rules(f"{PREFIX}{name}")
-    try:
-        return ceiling_of(experiment, rules, n_folds, on_progress=show)
-    except NumericalFailure as error:
-        return Ceiling.none(error.detail)
 
 
 def _declared(name: str, said: Declaration) -> dict[str, Any]:
@@ -136,30 +93,6 @@ def _declared(name: str, said: Declaration) -> dict[str, Any]:
         "licence": said.licence or NOT_STATED,
         "citation": said.citation or NOT_STATED,
         "private": bool(said.private),
-    }
-
-
-def _counted(experiment: Experiment, staged: Path) -> dict[str, Any]:
-    recording, groups = experiment.measured, experiment.groups
-    assert isinstance(recording, Recording)
-    files = digests(staged)
-    parts = tuple(
-        PartCounts(
-            name=part.name,
-            n_stimuli=len(part.rows),
-            n_groups=len({groups[row] for row in part.rows}),
-            n_units=len(part.units),
-            n_incomplete_units=part.n_incomplete_units,
-        )
-        for part in recording.parts
-    )
-    return {
-        "files": files,
-        "n_bytes": sum((staged / file).stat().st_size for file in files),
-        "n_stimuli": len(experiment.stimuli),
-        "n_units": len(recording.units.ids),
-        "participants": dict(Counter(recording.units.participants)),
-        "parts": parts,
     }
 
 

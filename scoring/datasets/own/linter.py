@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 
 from ...errors import shown
 from ...regression.folds import comes_again
 from .arrangement import GROUPED, MOST_FOLDS, folds_of_parts, most_folds, parts_of, refusals
+from .cells import check_cells, check_participants, is_no_text, refuse_cells
 from .declaration import SMALLEST_N_FOLDS
 from .findings import Findings, listed, rows_listed
 from .material import Material, Table, n_rows
@@ -42,12 +43,14 @@ def lint(material: Material, participants: Sequence[str] | None, n_folds: int | 
 
 def check_stimuli(stimuli: Table, findings: Findings) -> None:
     """Cells that are blank or cannot be shown, ids that are not unique, positions that are none."""
-    _check_cells(stimuli, "stimuli", findings, names=("stimulus_id", "passage", "group", "part"))
-    _refuse(stimuli["text"], lambda text: not text.strip(), "cell_blank", "stimuli: no text in", findings)
-    _refuse(stimuli["text"], _is_no_text, "not_text", "stimuli: bytes that are no text in", findings)
+    check_cells(stimuli, "stimuli", findings, names=("stimulus_id", "passage", "group", "part"))
+    refuse_cells(stimuli["text"], lambda text: not text.strip(), "cell_blank", "stimuli: no text in", findings)
+    refuse_cells(stimuli["text"], is_no_text, "not_text", "stimuli: bytes that are no text in", findings)
     _check_unique(stimuli["stimulus_id"], "stimulus_id", findings)
     if "position" in stimuli:
-        _refuse(stimuli["position"], _is_no_number, "position_malformed", "stimuli: no number as position in", findings)
+        refuse_cells(
+            stimuli["position"], _is_no_number, "position_malformed", "stimuli: no number as position in", findings
+        )
         part = stimuli.get("part", ("",) * n_rows(stimuli))
         places = Counter(zip(part, stimuli["passage"], stimuli["position"], strict=True))
         twice = [f"{position} in {passage}" for (_, passage, position), count in places.items() if count > 1]
@@ -61,24 +64,14 @@ def check_stimuli(stimuli: Table, findings: Findings) -> None:
 
 def check_units(units: Table, participants: Sequence[str] | None, findings: Findings) -> None:
     """Whose each unit is, where it lies, and that it has a name of its own."""
-    _check_cells(units, "units", findings, names=("unit_id", "participant"))
+    check_cells(units, "units", findings, names=("unit_id", "participant"))
     _check_unique(units["unit_id"], "unit_id", findings)
     _check_space(units, findings)
     if "roi" in units:
         rows = [row for row, region in enumerate(units["roi"]) if not region.strip()]
         if rows:
             findings.warn("region_blank", f"units: no roi in {rows_listed(rows)}")
-    if participants is None:
-        return
-    owners = units["participant"]
-    unknown = [row for row, name in enumerate(owners) if name.strip() and name not in participants]
-    if unknown:
-        names = listed(sorted({owners[row] for row in unknown}))
-        detail = f"units: {rows_listed(unknown)} belong to {names}, not one of the {len(participants)} participants"
-        findings.error("participant_unknown", detail)
-    idle = [name for name in participants if name not in owners]
-    if idle:
-        findings.warn("participant_without_units", f"no unit belongs to {listed(idle)}")
+    check_participants(units["participant"], participants, "units", findings)
 
 
 def check_folds(stimuli: Table, n_folds: int | None, findings: Findings) -> int | None:
@@ -124,25 +117,6 @@ def _check_groups(stimuli: Table, findings: Findings) -> None:
         findings.warn("passage_in_two_groups", detail)
 
 
-def _check_cells(table: Table, what: str, findings: Findings, *, names: Iterable[str]) -> None:
-    for name in names:
-        cells = table.get(name, ())
-        _refuse(cells, lambda cell: not cell.strip(), "cell_blank", f"{what}: no {name} in", findings)
-        _refuse(
-            cells,
-            lambda cell: not cell.isprintable() or len(cell) > 256,
-            "cell_unprintable",
-            f"{what}: a {name} is not at most 256 printable characters in",
-            findings,
-        )
-
-
-def _refuse(cells: Sequence[str], is_bad: Callable[[str], bool], code: str, what: str, findings: Findings) -> None:
-    rows = [row for row, cell in enumerate(cells) if is_bad(cell)]
-    if rows:
-        findings.error(code, f"{what} {rows_listed(rows)}")
-
-
 def _check_unique(ids: Sequence[str], column: str, findings: Findings) -> None:
     repeated = [name for name, count in Counter(ids).items() if count > 1]
     if repeated:
@@ -154,18 +128,13 @@ def _check_space(units: Table, findings: Findings) -> None:
     if axes and len(axes) < 3:
         findings.error("coordinates_incomplete", f"units: {' and '.join(axes)} without the rest of x, y, z")
     for axis in axes:
-        _refuse(
+        refuse_cells(
             units[axis],
             _is_no_number,
             "coordinates_malformed",
             f"units: no number as {axis} in",
             findings,
         )
-
-
-def _is_no_text(cell: str) -> bool:
-    """Whether a text holds NUL or what is left of bytes that were not UTF-8."""
-    return "\0" in cell or any("\ud800" <= character <= "\udfff" for character in cell)
 
 
 def _is_no_number(cell: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...errors import DataMalformed
 from ...results import Ceiling, CeilingMethod
+from ..manifest import Alignment
 
 MANIFEST_FILE = "manifest.json"
 
@@ -35,11 +36,26 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReadingFacts:
+    """What is known of a reading corpus: the column that was taken, to which words its values were given, and counts.
+
+    `n_readings` is None where only means were brought; `n_participants` is then how many read the most read word.
+    """
+
+    measure: str
+    alignment: Alignment
+    n_stories: int
+    n_participants: int
+    n_readings: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """One version of a data set: what was declared, what was found, and the digest of each of its files.
 
     `participants` counts the units of each. `ceilings` are by protocol, as scoring version `scoring_version` computes
-    them. `created` is a time in UTC.
+    them. `created` is a time in UTC. `reading` is None where brains were recorded; a reading corpus has words as
+    stimuli, one unit, no parts, and no participants by name where only means were brought.
     """
 
     title: str
@@ -58,6 +74,12 @@ class Manifest:
     ceilings: Mapping[str, Ceiling]
     scoring_version: str
     created: str
+    reading: ReadingFacts | None = None
+
+    @property
+    def n_participants(self) -> int:
+        """How many people were measured."""
+        return len(self.participants) if self.reading is None else self.reading.n_participants
 
     @property
     def sha256(self) -> str:
@@ -68,6 +90,8 @@ class Manifest:
     def identity(self) -> str:
         """The digest of the data and of what was declared of them: another one is another version."""
         said = [self.sha256, self.title, self.licence, self.citation, self.private, self.n_folds]
+        if self.reading is not None:
+            said += [self.reading.measure, self.reading.alignment, self.reading.n_participants]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
     def ceiling_of(self, protocol: str, scoring_version: str) -> Ceiling | None:
@@ -88,12 +112,17 @@ class Manifest:
             said["parts"] = tuple(PartCounts(**part) for part in said["parts"])
             said["warnings"] = tuple(Note(**note) for note in said["warnings"])
             said["ceilings"] = {name: _ceiling(ceiling) for name, ceiling in said["ceilings"].items()}
+            said["reading"] = _reading(said.get("reading"))
             return cls(**said)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataMalformed(
                 f"the manifest of own/{folder.parent.name} version {folder.name} cannot be read",
                 hint="remove the folder of this version and add the data set again",
             ) from error
+
+
+def _reading(said: dict[str, Any] | None) -> ReadingFacts | None:
+    return None if said is None else ReadingFacts(**{**said, "alignment": Alignment(said["alignment"])})
 
 
 def _ceiling(said: dict[str, Any]) -> Ceiling:

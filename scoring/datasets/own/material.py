@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ...recording import ResponseArray
@@ -35,6 +35,10 @@ class Material:
     stimuli: Table | None
     units: Table | None
     responses: Responses | None
+
+
+Report = Callable[[float, str], None]
+"""Is told how far the intake is, from 0 to 1, and at what."""
 
 
 def n_rows(table: Table) -> int:

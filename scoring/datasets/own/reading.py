@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from . import declaration
 from .assembly import read_assembly
+from .corpus_material import TIMES_FILE, WORDS_FILE
 from .findings import Findings, listed
 from .material import STIMULI_COLUMNS, STIMULI_EXTRAS, UNITS_COLUMNS, UNITS_EXTRAS, Material
 from .responses_file import FILES, read_responses
@@ -18,16 +20,46 @@ ASSEMBLY_SUFFIX = ".nc"
 
 def is_known(name: str) -> bool:
     """Whether a data set's folder may hold a file of this name; others are left alone."""
-    return name in {STIMULI_FILE, UNITS_FILE, declaration.FILE, *FILES} or name.endswith(ASSEMBLY_SUFFIX)
+    return _is_of_recording(name) or name in {WORDS_FILE, TIMES_FILE, declaration.FILE}
+
+
+def holds_corpus(folder: Path) -> bool:
+    """Whether a folder holds reading times and not a recording of brains: it has `words.csv`.
+
+    `times.csv` tells it too, where nothing of a recording is there.
+    """
+    names = {path.name for path in folder.iterdir()}
+    return WORDS_FILE in names or (TIMES_FILE in names and not any(map(_is_of_recording, names)))
+
+
+def corpus_is_whole(folder: Path, findings: Findings) -> bool:
+    """Whether the files of a reading corpus are there and no others that are known; with errors where not."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    strange = [name for name in names if _is_of_recording(name)]
+    if strange:
+        findings.error("files_disagree", f"reading times or a recording of brains, but not both: {listed(names)}")
+    missing = [name for name in (WORDS_FILE, TIMES_FILE) if name not in names]
+    for name in missing:
+        findings.error("file_missing", f"there is no {name}")
+    _tell_unused(folder, [name for name in names if is_known(name)], findings)
+    return not strange and not missing
+
+
+def _is_of_recording(name: str) -> bool:
+    return name in {STIMULI_FILE, UNITS_FILE, *FILES} or name.endswith(ASSEMBLY_SUFFIX)
+
+
+def _tell_unused(folder: Path, used: Collection[str], findings: Findings) -> None:
+    unused = sorted(path.name for path in folder.iterdir() if path.name not in used)
+    if unused:
+        findings.warn("file_unused", f"nothing is done with {listed(unused)}")
 
 
 def read_material(folder: Path, findings: Findings, *, max_bytes: int) -> Material:
     """What the files of a folder hold; with errors, and None, for what is missing or cannot be read."""
     paths = sorted(folder.iterdir())
-    names = [path.name for path in paths if path.is_file() and is_known(path.name)]
-    unused = [path.name for path in paths if path.name not in names]
-    if unused:
-        findings.warn("file_unused", f"nothing is done with {listed(unused)}")
+    names = [path.name for path in paths if path.is_file() and is_known(path.name) and path.name != TIMES_FILE]
+    _tell_unused(folder, names, findings)
     assemblies = [name for name in names if name.endswith(ASSEMBLY_SUFFIX)]
     tables = [name for name in names if name not in {declaration.FILE, *assemblies}]
     if len(assemblies) > 1 or (assemblies and tables):

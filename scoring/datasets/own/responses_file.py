@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,9 @@ import numpy as np
 from ...errors import ImportMalformed, shown
 from ...recording import ResponseArray
 from ...subjects.imports.parquet import parquet_columns, read_parquet
-from ...types import FloatArray
 from .findings import Findings
 from .material import Responses
-from .tables import read_rows
+from .tables import numbers_of, read_rows
 
 STIMULUS_ID = "stimulus_id"
 FILES = ("responses.npy", "responses.csv", "responses.parquet")
@@ -79,29 +77,12 @@ def _read_csv(path: Path, findings: Findings) -> Responses | None:
         return None
     values = np.empty((len(body), len(names)))
     for row, cells in enumerate(body):
-        numbers = _numbers(cells)
+        numbers = numbers_of(cells)
         if isinstance(numbers, str):
             findings.error("not_numbers", f"{path.name}: row {row + 1} holds {shown(numbers)}, which is not a number")
             return None
         values[row] = numbers
     return Responses(values=values, stimulus_ids=ids, unit_ids=names)
-
-
-def _numbers(cells: Sequence[str]) -> FloatArray | str:
-    """The cells as numbers, NaN where one is empty; the first cell that is not a number where there is one."""
-    filled = [cell if cell.strip() else "nan" for cell in cells]
-    try:
-        return np.array(filled, dtype=np.float64)
-    except ValueError:
-        return next(cell for cell in filled if not _is_number(cell))
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _read_parquet(path: Path, findings: Findings, max_bytes: int) -> Responses | None:

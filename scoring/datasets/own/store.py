@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import SCORING_VERSION
 from ...errors import BenchmarkUnknown, DataChecksumMismatch, DataMalformed, DataMissing, RecordingRefused, shown
 from ...registry import did_you_mean
 from ...subjects.model_ids import is_plain_name
 from ..base import Experiment
+from .arrangement import GROUPED
+from .corpus_files import read_corpus
 from .files import digests, read_experiment
 from .manifest import MANIFEST_FILE, Manifest
 
@@ -37,7 +40,7 @@ class OwnDataset:
     def require_checksums(self) -> None:
         """Pass if every file is as it was when the version was made. Raises DataMissing, DataChecksumMismatch."""
         try:
-            found = digests(self.folder)
+            found = digests(self.folder, self.manifest.files)
         except OSError as error:
             reason = f"the files of {self.benchmark_id} version {self.version} cannot be read: {error.strerror}"
             raise DataMissing(reason, hint="server and workers must see the same BROCA_DATASET_DIR") from error
@@ -51,7 +54,10 @@ class OwnDataset:
     def load(self) -> Experiment:
         """The data, checked. Raises DataMissing, DataChecksumMismatch."""
         self.require_checksums()
-        return read_experiment(self.folder)
+        said = self.manifest
+        if said.reading is None:
+            return read_experiment(self.folder)
+        return read_corpus(self.folder, said.reading, ceiling=said.ceiling_of(GROUPED, SCORING_VERSION))
 
 
 def own_name(benchmark_id: str) -> str:

@@ -1,13 +1,16 @@
-"""Reading tables of text: UTF-8, comma-separated, with a header."""
+"""Reading and writing tables of text: UTF-8, comma-separated, with a header."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from ...types import FloatArray
 from .findings import Findings, listed, rows_listed
 from .material import Table
 
@@ -24,8 +27,13 @@ def read_table(path: Path, needed: Sequence[str], extras: Sequence[str], finding
     A column that is neither needed nor extra is left alone, with a warning.
     """
     rows = read_rows(path, findings)
-    if rows is None:
-        return None
+    return None if rows is None else columns_of(path, rows, needed, extras, findings)
+
+
+def columns_of(
+    path: Path, rows: list[list[str]], needed: Sequence[str], extras: Sequence[str], findings: Findings
+) -> Table | None:
+    """The columns that are known, by name, of a table that was read; None, with errors, where one is missing."""
     header, *body = rows
     missing = [name for name in needed if name not in header]
     if missing:
@@ -38,7 +46,7 @@ def read_table(path: Path, needed: Sequence[str], extras: Sequence[str], finding
     return {name: tuple(row[header.index(name)] for row in body) for name in header if name not in unknown}
 
 
-def read_rows(path: Path, findings: Findings) -> list[list[str]] | None:
+def read_rows(path: Path, findings: Findings, *, max_rows: int = MAX_ROWS) -> list[list[str]] | None:
     """The header and the rows of a table, all of one length; None, with errors, where there is none."""
     text = read_text(path, findings)
     if text is None:
@@ -55,7 +63,7 @@ def read_rows(path: Path, findings: Findings) -> list[list[str]] | None:
     if len(rows) < 2:
         findings.error("table_empty", f"{path.name} has no rows below its header")
         return None
-    return rows if _is_rectangular(path, rows, findings) else None
+    return rows if _is_rectangular(path, rows, findings, max_rows) else None
 
 
 def read_text(path: Path, findings: Findings) -> str | None:
@@ -76,11 +84,36 @@ def read_text(path: Path, findings: Findings) -> str | None:
     return text
 
 
-def _is_rectangular(path: Path, rows: Sequence[Sequence[str]], findings: Findings) -> bool:
+def numbers_of(cells: Sequence[str]) -> FloatArray | str:
+    """The cells as numbers, NaN where one is empty; the first cell that is not a number where there is one."""
+    filled = [cell if cell.strip() else "nan" for cell in cells]
+    try:
+        return np.array(filled, dtype=np.float64)
+    except ValueError:
+        return next(cell for cell in filled if not _is_number(cell))
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Write columns of one length as a table."""
+    with path.open("w", newline="", encoding="utf8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_rectangular(path: Path, rows: Sequence[Sequence[str]], findings: Findings, max_rows: int) -> bool:
     n_before = len(findings.errors)
     header = rows[0]
-    if len(rows) > MAX_ROWS or len(header) > MAX_COLUMNS:
-        findings.error("table_too_large", f"{path.name} has more than {MAX_ROWS:,} rows or {MAX_COLUMNS:,} columns")
+    if len(rows) > max_rows or len(header) > MAX_COLUMNS:
+        findings.error("table_too_large", f"{path.name} has more than {max_rows:,} rows or {MAX_COLUMNS:,} columns")
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         findings.error("column_repeated", f"{path.name} has more than one column {listed(repeated)}")

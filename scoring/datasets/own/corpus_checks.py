@@ -1,0 +1,60 @@
+"""What can be wrong with a reading corpus as a whole: words nobody read, times away from their words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...errors import DataMalformed
+from ...types import FloatArray
+from ..alignment import realigned
+from ..manifest import Alignment
+from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
+from .findings import Findings, listed
+from .material import Table, n_rows
+
+SMALLEST_N_TIMED = 3
+"""Words with a time: of fewer there is no correlation."""
+
+
+def check_measure(measure: str, alignment: Alignment, findings: Findings) -> None:
+    """Errors for a measure without a unit, and for an alignment of what is no time."""
+    if not measure.lower().endswith((TIME_SUFFIX, AMPLITUDE_SUFFIX)) or not measure.isprintable():
+        units = f"{TIME_SUFFIX} or {AMPLITUDE_SUFFIX}"
+        findings.error("measure_without_unit", f"the name of a measure ends in {units}; not so {listed([measure])}")
+    elif not is_time(measure) and alignment is Alignment.ORIGINAL:
+        detail = f"alignment is {alignment}, which is said of self-paced times, and {measure} is no time"
+        findings.error("declaration_unsuited", detail)
+
+
+def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alignment, findings: Findings) -> None:
+    """Look over which words have values, that these vary, and that times stand as they are declared to."""
+    means = as_means(times, n_rows(words)).means
+    _check_coverage(words, means, findings)
+    known = means[np.isfinite(means)]
+    if len(known) < SMALLEST_N_TIMED or np.ptp(known) == 0:
+        detail = f"{len(known)} words have a value; at least {SMALLEST_N_TIMED} that vary are needed"
+        findings.error("times_constant", detail)
+        return
+    if not is_time(measure):
+        return
+    lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
+    try:
+        realigned(means, lengths, words["story"], alignment)
+    except DataMalformed as error:
+        findings.error("alignment_contradicted", f"{error.detail} ({error.hint})")
+
+
+def _check_coverage(words: Table, means: FloatArray, findings: Findings) -> None:
+    is_missing = np.isnan(means)
+    if not is_missing.any():
+        return
+    stories = np.array(words["story"])
+    unread = [story for story in dict.fromkeys(words["story"]) if is_missing[stories == story].all()]
+    if unread:
+        detail = f"no word of {listed(unread)} has a value; a story that nobody read does not stand in words.csv"
+        findings.error("story_without_times", detail)
+    names = word_names(words)
+    missing = [names[row] for row in np.flatnonzero(is_missing) if stories[row] not in unread]
+    if missing:
+        detail = f"{len(missing):,} of {len(means):,} words have no value and are left out: {listed(missing)}"
+        findings.warn("word_without_time", detail)
