@@ -48,10 +48,20 @@ class BenchmarkPart(Wire):
     incomplete_units: int
 
 
+class BenchmarkReading(Wire):
+    """Which reading times were taken. `readings` counts single ones; null where only means were brought."""
+
+    measure: str
+    alignment: str
+    stories: int
+    readings: int | None
+
+
 class Benchmark(Wire):
     """A named, versioned measurement. A synthetic one says nothing of brains or readers.
 
-    `n`, `participants`, `parts`, `ceilings` and `warnings` are known of data sets that were added; null elsewhere.
+    `n`, `participants`, `parts`, `ceilings` and `warnings` are known of data sets that were added, `reading` of reading
+    times among them; null elsewhere.
     """
 
     object: Literal["benchmark"] = "benchmark"
@@ -68,5 +78,6 @@ class Benchmark(Wire):
     n: BenchmarkCounts | None
     participants: list[BenchmarkParticipant] | None
     parts: list[BenchmarkPart] | None
+    reading: BenchmarkReading | None
     ceilings: dict[str, Ceiling] | None = Field(description="By protocol, as far as they are known.")
     warnings: list[Warning] | None = Field(description="What was noticed when the data set was added.")

@@ -32,14 +32,16 @@ def benchmark_view(benchmark: KnownBenchmark, own: OwnDataset | None, store: Dat
         n=manifest and _counts(manifest),
         participants=manifest and _participants(manifest),
         parts=manifest and _parts(manifest),
+        reading=manifest and _reading(manifest),
         ceilings=manifest and {name: Ceiling(**asdict(ceiling)) for name, ceiling in manifest.ceilings.items()},
         warnings=manifest and [Warning(**asdict(note)) for note in manifest.warnings],
     )
 
 
 def _counts(manifest: Manifest) -> wire.BenchmarkCounts:
-    n_participants = len(manifest.participants)
-    return wire.BenchmarkCounts(stimuli=manifest.n_stimuli, units=manifest.n_units, participants=n_participants)
+    return wire.BenchmarkCounts(
+        stimuli=manifest.n_stimuli, units=manifest.n_units, participants=manifest.n_participants
+    )
 
 
 def _participants(manifest: Manifest) -> list[wire.BenchmarkParticipant]:
@@ -57,6 +59,15 @@ def _parts(manifest: Manifest) -> list[wire.BenchmarkPart]:
         )
         for part in manifest.parts
     ]
+
+
+def _reading(manifest: Manifest) -> wire.BenchmarkReading | None:
+    facts = manifest.reading
+    if facts is None:
+        return None
+    return wire.BenchmarkReading(
+        measure=facts.measure, alignment=facts.alignment, stories=facts.n_stories, readings=facts.n_readings
+    )
 
 
 def _own_dataset(own: OwnDataset) -> wire.BenchmarkDataset:

@@ -162,7 +162,13 @@ class RecordingQuery(BaseModel):
         default=None,
         ge=3,
         le=1000,
-        description="Folds of `grouped`; as many as the data allow, at most 10, when absent.",
+        description="Folds of `grouped`; as many as the data allow, at most 10, when absent. Not of reading times.",
+    )
+    measure: Name | None = Field(
+        default=None, description="The column of `times.csv` that holds reading times. Default time_ms."
+    )
+    alignment: Literal["corrected", "original"] | None = Field(
+        default=None, description="Whether times stand at their words or one word late. Default corrected."
     )
 
 

@@ -18,7 +18,8 @@ class BenchmarkDataset(Result):
 class Benchmark(Result):
     """A benchmark that the server offers; the numbers of a synthetic one say nothing of brains or readers.
 
-    `n`, `ceilings` (by protocol) and `warnings` are known of data sets that were added.
+    `n`, `ceilings` (by protocol) and `warnings` are known of data sets that were added, `reading` (measure, alignment,
+    stories, readings) of reading times among them.
     """
 
     id: str
@@ -30,5 +31,6 @@ class Benchmark(Result):
     dataset: BenchmarkDataset | None = None
     n_folds: int | None = None
     n: dict[str, int] | None = None
+    reading: dict[str, str | int | None] | None = None
     ceilings: dict[str, Ceiling] | None = None
     warnings: tuple[ScoreWarning, ...] | None = None

@@ -212,10 +212,13 @@ class Client:
         citation: str | None = None,
         private: bool | None = None,
         n_folds: int | None = None,
+        measure: str | None = None,
+        alignment: str | None = None,
         on_progress: Callable[[int, int], None] = lambda n_sent, n_bytes: None,
     ) -> Benchmark:
-        """Send a recording, a folder of files, a ZIP archive or one netCDF file; it is then the benchmark `own/<name>`.
+        """Send a recording or reading times: a folder of files, a ZIP archive or one netCDF file.
 
+        It is then the benchmark `own/<name>`. `measure` and `alignment` (corrected, original) are of reading times.
         Comes back once the server has looked the data over and computed their ceiling.
         """
         query: dict[str, QueryValue] = {
@@ -225,6 +228,8 @@ class Client:
             "citation": citation,
             "private": None if private is None else str(private).lower(),
             "n_folds": n_folds,
+            "measure": measure,
+            "alignment": alignment,
         }
         with packed(Path(source)) as file:
             document = self._connection.post_file("/v1/benchmarks", query, file, on_progress=on_progress)

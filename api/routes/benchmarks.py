@@ -47,7 +47,7 @@ def list_benchmarks(_: Annotated[NoParameters, Query()], settings: SettingsDepen
 async def add_benchmark(
     query: Annotated[RecordingQuery, Query()], request: Request, response: Response, settings: SettingsDependency
 ) -> Benchmark:
-    """Add a recording: a ZIP archive of its folder, or one netCDF file.
+    """Add a recording or a reading corpus: a ZIP archive of its folder, or of recordings one netCDF file.
 
     The answer comes once the data were looked over and their ceiling is computed.
     """

@@ -1,4 +1,4 @@
-"""`broca data add`: a recording of one's own, looked over, its ceiling computed, kept as `own/NAME`."""
+"""`broca data add`: data of one's own, looked over, their ceiling computed, kept as `own/NAME`."""
 
 from __future__ import annotations
 
@@ -32,16 +32,28 @@ def add_dataset(
     citation: str = typer.Option(None, "--citation", help="What to cite."),
     private: bool = typer.Option(None, "--private", help="Show it only to who names it."),
     n_folds: int = typer.Option(None, "--folds", min=3, max=1000, help="Folds of the protocol `grouped`."),
+    measure: str = typer.Option(None, "--measure", help="Column that holds reading times; time_ms if absent."),
+    alignment: str = typer.Option(
+        None, "--alignment", help="Whether reading times stand at their words: corrected, original."
+    ),
     as_json: bool = JSON,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Add a recording of your own, to be scored as the benchmark own/NAME."""
+    """Add a recording or a reading corpus of your own, to be scored as the benchmark own/NAME."""
     from scoring.datasets.own.declaration import Declaration
     from scoring.datasets.own.store import PREFIX, own_name
     from scoring.errors import ScoringError
     from storage.recordings import accept
 
-    declared = Declaration(title=title, licence=licence, citation=citation, private=private, n_folds=n_folds)
+    declared = Declaration(
+        title=title,
+        licence=licence,
+        citation=citation,
+        private=private,
+        n_folds=n_folds,
+        measure=measure,
+        alignment=alignment,
+    )
     if not folder.exists():
         show_problem(f"error: {folder} is neither a file nor a folder", code="file_unusable", hint=None)
         raise typer.Exit(2)
@@ -80,18 +92,29 @@ def _rows(said: Manifest) -> Iterator[tuple[str, str]]:
     yield "licence", said.licence
     yield "citation", said.citation
     yield "shown", "only to who names it" if said.private else "to everybody"
-    yield "stimuli", f"{said.n_stimuli:,}"
-    yield "units", f"{said.n_units:,} of {len(said.participants)} participants"
-    for part in said.parts:
-        yield f"part {part.name}", f"{part.n_stimuli:,} stimuli in {part.n_groups} groups, {part.n_units:,} units"
+    yield from _rows_of_data(said)
     yield "protocols", ", ".join(said.protocols)
-    yield "folds of grouped", str(said.n_folds)
     for protocol, ceiling in said.ceilings.items():
         interval = "" if ceiling.low is None else f" ({number(ceiling.low)} … {number(ceiling.high)})"
         value = f"none: {ceiling.reason}" if ceiling.value is None else f"{number(ceiling.value)}{interval}"
         yield f"ceiling, {protocol}", value + (", unstable" if ceiling.is_unstable else "")
     for warning in said.warnings:
         yield f"warning {warning.code}", warning.detail
+
+
+def _rows_of_data(said: Manifest) -> Iterator[tuple[str, str]]:
+    facts = said.reading
+    if facts is None:
+        yield "stimuli", f"{said.n_stimuli:,}"
+        yield "units", f"{said.n_units:,} of {said.n_participants} participants"
+        for part in said.parts:
+            yield f"part {part.name}", f"{part.n_stimuli:,} stimuli in {part.n_groups} groups, {part.n_units:,} units"
+        yield "folds of grouped", str(said.n_folds)
+        return
+    yield "words", f"{said.n_stimuli:,} in {facts.n_stories} stories"
+    yield "measure", f"{facts.measure}, alignment {facts.alignment}"
+    yield "readers", f"{said.n_participants:,}"
+    yield "readings", "means only" if facts.n_readings is None else f"{facts.n_readings:,}"
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...ceilings import from_item_variance, split_half
 from ...errors import DataMalformed
+from ...reliability import from_item_variance, split_half
 from ...results import Ceiling
 from ...types import IndexArray, Passage, Readings, ReadingTimes, Stimuli
 from ..alignment import shift_back

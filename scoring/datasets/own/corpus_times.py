@@ -64,14 +64,12 @@ def read_times(
     if has_readers:
         check_cells(table, "times", findings, names=(PARTICIPANT,))
         check_participants(table[PARTICIPANT], participants, "times", findings)
-    if places is None:
-        return None
     values = _numbers(table, column, findings)
-    found = _rows_of_words(table, places, findings)
-    if values is None or found is None:
-        return None
-    if is_time(measure):
+    if values is not None and is_time(measure):
         _check_times(values, column, findings)
+    found = None if places is None else _rows_of_words(table, places, findings)
+    if values is None or places is None or found is None:
+        return None
     if has_readers:
         return _single_times(table, found, values, findings)
     return _mean_times(table, found, values, findings, n_words=len(places))
