@@ -23,7 +23,7 @@ from broca import BadRequest, Client, FileUnusable, NotFound, cli
 from scoring.datasets.own.store import find, versions
 from storage import jobs
 from storage.engine import Database
-from tests import own_data
+from tests import own_corpus, own_data
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 
@@ -242,6 +242,22 @@ def test_the_whole_way_from_a_folder_to_a_score_on_the_board(
     assert shuffled["protocol"] == "shuffled"
     send(client, folder, private="true")
     assert (columns(), columns(benchmarks="own/tales")) == ([], ["own/tales"])
+
+
+def test_the_whole_way_from_reading_times_to_a_score_on_the_board(
+    client: TestClient, tmp_path: Path, work: Callable[..., Any]
+) -> None:
+    added = send(client, own_corpus.write_corpus(tmp_path / "corpus")).json()
+    (found,) = work(benchmarks=["own/tales"])
+    assert found["benchmark"] == {"id": "own/tales", "version": 1, "data_sha256": added["dataset"]["sha256"]}
+    assert found["n"] == {"stimuli": 120, "participants": 8, "units": 1, "valid_units": 1, "folds": 0}
+    assert found["raw"] == found["measures"]["pearson_realigned"]
+    assert found["measures"]["pearson_realigned_word_length"] > 0.5
+    assert found["ceiling"]["value"] == added["ceilings"]["grouped"]["value"]
+    board = client.get("/v1/leaderboard").json()
+    assert [column["key"] for column in board["columns"]] == ["own/tales"]
+    refused = client.post("/v1/jobs", json={"model": "demo/tiny", "benchmarks": ["own/tales"], "protocol": "shuffled"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "protocol_unsupported")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import pytest
 
 from scoring.benchmarks.base import Kind
 from scoring.benchmarks.catalogue import Catalogue
-from scoring.ceilings import from_item_variance, split_half
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import Alignment
 from scoring.datasets.own import intake
@@ -17,6 +16,7 @@ from scoring.errors import DataChecksumMismatch, ProtocolUnsupported, RecordingR
 from scoring.evaluate import compare
 from scoring.metrics.correlation import pearson
 from scoring.protocols import protocol_named
+from scoring.reliability import from_item_variance, split_half
 from scoring.responses import Responses, SurprisalKind, Surprisals
 from scoring.results import CeilingMethod
 from tests import own_corpus, own_data
