@@ -20,6 +20,7 @@ from .display import messages_console, number, results_console, show_problem
 from .options import DATA_DIR, JSON
 
 if TYPE_CHECKING:
+    from scoring.datasets.own.declaration import Declaration
     from scoring.datasets.own.manifest import Manifest
     from scoring.datasets.own.store import OwnDataset
 
@@ -41,9 +42,6 @@ def add_dataset(
 ) -> None:
     """Add a recording or a reading corpus of your own, to be scored as the benchmark own/NAME."""
     from scoring.datasets.own.declaration import Declaration
-    from scoring.datasets.own.store import PREFIX, own_name
-    from scoring.errors import ScoringError
-    from storage.recordings import accept
 
     declared = Declaration(
         title=title,
@@ -54,26 +52,33 @@ def add_dataset(
         measure=measure,
         alignment=alignment,
     )
+    found, is_new = _accepted(folder, name, declared, settings_of(data_dir).own_dir)
+    if as_json:
+        said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
+        typer.echo(json.dumps(said | asdict(found.manifest), indent=2))
+    else:
+        _show(found, is_new=is_new)
+
+
+def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> tuple[OwnDataset, bool]:
+    """The data set that a folder is then, and whether it is new. Ends the command, and says why, where it is refused."""
+    from scoring.datasets.own.store import PREFIX, own_name
+    from scoring.errors import ScoringError
+    from storage.recordings import accept
+
     if not folder.exists():
         show_problem(f"error: {folder} is neither a file nor a folder", code="file_unusable", hint=None)
         raise typer.Exit(2)
     try:
         plain = own_name(name if name.startswith(PREFIX) else f"{PREFIX}{name}")
         with _progress_view() as show:
-            found, is_new = accept(
-                settings_of(data_dir).own_dir, folder, plain, declared, bounds=None, on_progress=show
-            )
+            return accept(own_dir, folder, plain, declared, bounds=None, on_progress=show)
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(2) from None
     except OSError as error:
         show_problem(f"error: {error.filename} cannot be written: {error.strerror}", code="file_unusable", hint=None)
         raise typer.Exit(2) from None
-    if as_json:
-        said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
-        typer.echo(json.dumps(said | asdict(found.manifest), indent=2))
-    else:
-        _show(found, is_new=is_new)
 
 
 def _show(found: OwnDataset, *, is_new: bool) -> None:
