@@ -70,6 +70,11 @@ class Problem:
     with_inner_r: bool
     on_fold: Callable[[], None]
 
+    @property
+    def judges_inner_folds(self) -> bool:
+        """Whether there are inner folds whose r was asked for."""
+        return self.with_inner_r and self.regression.selection is Selection.NESTED_FOLDS
+
     def test_rows(self) -> list[torch.Tensor]:
         """The test rows of each fold, on the device."""
         return [torch.from_numpy(fold.test).to(self.device) for fold in self.folds]
@@ -136,7 +141,7 @@ def _nested(fit: _Fit) -> Judged:
     spectrum = Spectrum.of(problem.K[np.ix_(rows, rows)], problem.device)
     found = _chosen(fit, nested_sweep(spectrum, fit.targets, spans, fit.crew))
 
-    if not problem.with_inner_r:
+    if not problem.judges_inner_folds:
         _judge_tests(fit, found, spectrum, spans)
         return found
 
