@@ -28,7 +28,7 @@ class EncodingFit:
     """One layer fitted to one part.
 
     `test_r` (n_folds, n_units): Pearson r on each fold's test rows. `inner_r` (n_folds, n_units): the mean r over the
-    inner folds of its training rows, at the penalty chosen there; None where nobody asked or they are none. `penalties`
+    inner folds of its training rows, at the penalty chosen there; None if not asked for, or there are none. `penalties`
     (n_folds, n_units): the chosen ones, 0 for least squares. `selection_error` (n_folds, n_units): what the choice went
     by at them, over the variation of the training responses; None where nothing was chosen. By fold, (n_folds,):
     `low_edge` and `high_edge` are the shares of units whose penalty stands at that end of the grid,

@@ -29,8 +29,8 @@ from .targets import FoldStatistics, Targets, fold_statistics
 Ready = TypeVar("Ready")
 
 FEW_UNITS = 256
-"""Up to so many units products with them cost less than the matrices they are multiplied by, and float64 costs nothing:
-no penalties have to be told apart afterwards."""
+"""Up to so many units, products with them cost little beside the matrices that they are multiplied by: float64
+throughout, and no penalties that have to be told apart afterwards."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Judged:
     """Which penalty was chosen (its index), what r it reaches and whether r is 0 because the prediction is constant.
 
     (n_folds, n_units) each; filled fold by fold. `error` is what the choice went by, over the variation of training
-    responses. `inner_r` is the mean over inner folds. NaN where there are none or nobody asked.
+    responses. `inner_r` is the mean over inner folds, NaN where it was not computed.
     """
 
     chosen: IndexArray
