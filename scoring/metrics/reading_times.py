@@ -46,7 +46,7 @@ def correlate_reading_times(
     return Outcome(
         raw=correlate(bits, judged),
         interval=jackknife_correlation(lambda kept: correlate(bits[kept], judged[kept]), stimuli.groups),
-        n=Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0),
+        n=_counts(rows, times),
         measures=measures
         | _beyond(by_rule, aligned, words)
         | {
@@ -58,6 +58,30 @@ def correlate_reading_times(
         warnings=_warnings(surprisals, bits, rules, r=measures[f"pearson_{rules.times}"]),
         word_probability="sum" if surprisals.boundary_bits is None else rules.word_probability,
     )
+
+
+def correlate_words(values: FloatArray, times: ReadingTimes, stimuli: Stimuli, rules: ReadingRules) -> Outcome:
+    """As `correlate_reading_times`, of what is known of words, (n_words,), in the place of surprisal: r alone."""
+    words, correlate = Words.of(stimuli, None), _correlation(rules)
+    aligned = {"published": times.published, "realigned": times.realigned}
+    dropped = words.begins_sentence & rules.drops_sentence_starts
+    judged = np.where(dropped, np.nan, aligned[rules.times])
+    rows = np.isfinite(values) & np.isfinite(judged)
+    if rows.sum() < 3 or np.ptp(values[rows]) == 0:
+        raise NumericalFailure("fewer than three words have a time, or all words are equal")
+    return Outcome(
+        raw=correlate(values, judged),
+        interval=jackknife_correlation(lambda kept: correlate(values[kept], judged[kept]), stimuli.groups),
+        n=_counts(rows, times),
+        measures={
+            f"pearson_{name}": pearson(values, np.where(dropped, np.nan, each)) for name, each in aligned.items()
+        },
+        warnings=(),
+    )
+
+
+def _counts(rows: NDArray[np.bool_], times: ReadingTimes) -> Counts:
+    return Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0)
 
 
 def _by_boundary(surprisals: Surprisals, rules: ReadingRules) -> FloatArray:
