@@ -102,6 +102,8 @@ class Readings:
             raise DataMalformed("readings have a word, a reader and a time each")
         if not (np.isfinite(self.times_ms).all() and (self.times_ms > 0).all()):
             raise DataMalformed("a reading time is not a positive number of milliseconds")
+        if (self.readers < 0).any():
+            raise DataMalformed("readers are numbered from 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,3 +129,6 @@ class ReadingTimes:
         shapes = {array.shape for array in (*arrays, *(() if self.log_frequency is None else (self.log_frequency,)))}
         if len(shapes) != 1 or self.published.ndim != 1:
             raise DataMalformed(f"reading times of different shapes: {sorted(shapes)}")
+        for name, readings in self.readings.items():
+            if not ((readings.words >= 0) & (readings.words < len(self.published))).all():
+                raise DataMalformed(f"{name} readings are of words beyond the {len(self.published)} that have times")

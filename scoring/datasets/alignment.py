@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataMalformed
 from ..metrics.correlation import pearson
-from ..types import FloatArray
+from ..types import FloatArray, Readings
 from .manifest import Alignment
 
 LAGS = (-2, -1, 0, 1, 2)
@@ -36,6 +36,12 @@ def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], de
     `lengths` are those of the words in characters. Raises DataMalformed where the times contradict the declaration: a
     second shift would do harm that no score reveals.
     """
+    require_standing(times, lengths, stories, declared)
+    return shift_back(times, stories) if declared is Alignment.ORIGINAL else times
+
+
+def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> None:
+    """Raises DataMalformed where times, (n_words,), clearly stand otherwise than they are declared to."""
     found = standing(times, lengths, stories)
     if found is not None and found is not declared:
         shown = ", ".join(f"{lag:+d}: {r:.3f}" for lag, r in correlations(times, lengths, stories).items())
@@ -44,7 +50,6 @@ def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], de
             f"time by lag is {shown}",
             hint="in times that stand at their words the length of the next word (lag -1) counts for little",
         )
-    return shift_back(times, stories) if declared is Alignment.ORIGINAL else times
 
 
 def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> Alignment | str | None:
@@ -72,6 +77,14 @@ def shift_back(times: FloatArray, stories: Sequence[str]) -> FloatArray:
     `times` is (n_words,) in milliseconds; `stories` names each word's story.
     """
     return _shifted(times, stories, 1)
+
+
+def shift_readings(readings: Readings, stories: Sequence[str], n_words: int) -> Readings:
+    """Readings moved so many words on within their stories; those that would leave their story are absent."""
+    numbers, moved = _numbered(stories), readings.words + n_words
+    stays = (moved >= 0) & (moved < len(numbers))
+    stays[stays] = numbers[moved[stays]] == numbers[readings.words[stays]]
+    return Readings(words=moved[stays], readers=readings.readers[stays], times_ms=readings.times_ms[stays])
 
 
 def _shifted(values: FloatArray, stories: Sequence[str], lag: int) -> FloatArray:
