@@ -110,8 +110,8 @@ class Readings:
 class ReadingTimes:
     """Mean reading times: `published` and `realigned` in milliseconds, (n_words,), NaN where there is none.
 
-    `published` stands as the source gives it. In `realigned` a file whose times were recorded one word late is
-    shifted back within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
+    `published` stands as the source gives it. In `realigned` a file whose times were recorded one word early is
+    moved on by one within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
     `log_frequency` is ln(count + 1) of each word in a large corpus, None where the data set brings no counts.
     `readings` holds the readers' own times by alignment (published, realigned), empty where only means are known.
     """

@@ -31,13 +31,13 @@ MINIMUM_WORDS = 50
 
 
 def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> FloatArray:
-    """Times moved to their words where they are declared to stand one word late, (n_words,) in milliseconds.
+    """Times moved to their words where they are declared to stand one word early, (n_words,) in milliseconds.
 
     `lengths` are those of the words in characters. Raises DataMalformed where the times contradict the declaration: a
     second shift would do harm that no score reveals.
     """
     require_standing(times, lengths, stories, declared)
-    return shift_back(times, stories) if declared is Alignment.ORIGINAL else times
+    return moved_on(times, stories) if declared is Alignment.ORIGINAL else times
 
 
 def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> None:
@@ -53,7 +53,7 @@ def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[s
 
 
 def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> Alignment | str | None:
-    """How the times stand: late (`original`), at their words (`corrected`) or `early`; None where it is not clear."""
+    """How the times stand: early (`original`), at their words (`corrected`) or `late`; None where it is not clear."""
     known = np.isfinite(times)
     if known.sum() < MINIMUM_WORDS or np.ptp(lengths[known]) == 0 or np.ptp(times[known]) == 0:
         return None
@@ -63,7 +63,7 @@ def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> 
         return None
     if by_lag[-1] >= SHARE * highest:
         return Alignment.ORIGINAL
-    return Alignment.CORRECTED if by_lag[0] >= SHARE * highest else "early"
+    return Alignment.CORRECTED if by_lag[0] >= SHARE * highest else "late"
 
 
 def correlations(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> dict[int, float]:
@@ -71,8 +71,8 @@ def correlations(times: FloatArray, lengths: FloatArray, stories: Sequence[str])
     return {lag: pearson(_shifted(lengths, stories, lag), times) for lag in LAGS}
 
 
-def shift_back(times: FloatArray, stories: Sequence[str]) -> FloatArray:
-    """Times recorded one word late, moved to their words: RT(z) = recorded(z − 1) within a story, else NaN.
+def moved_on(times: FloatArray, stories: Sequence[str]) -> FloatArray:
+    """Times recorded one word early, moved to their words: RT(z) = recorded(z − 1) within a story, else NaN.
 
     `times` is (n_words,) in milliseconds; `stories` names each word's story.
     """
