@@ -165,7 +165,7 @@ class Score(Wire):
     n: Counts
     measures: dict[str, float]
     parts: list[Part]
-    baselines: list[Baseline] | None = Field(description="Null for scores of reading times, which have none.")
+    baselines: list[Baseline]
     warnings: list[Warning]
     provenance: str
     superseded_by: str | None

@@ -45,7 +45,7 @@ def score_view(stored: StoredScore, beside: Sequence[StoredBaseline]) -> wire.Sc
         n=wire.Counts(**asdict(score.n)),
         measures=dict(score.measures),
         parts=[wire.Part.model_validate(asdict(part)) for part in score.parts],
-        baselines=None if score.layer is None else [_baseline(baseline) for baseline in beside],
+        baselines=[_baseline(baseline) for baseline in beside],
         warnings=[wire.Warning(**asdict(warning)) for warning in found],
         provenance=f"/v1/scores/{stored.id}/provenance",
         superseded_by=stored.superseded_by,

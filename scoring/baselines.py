@@ -1,4 +1,4 @@
-"""Reserved subjects beside which every brain score stands: computed once for a benchmark and protocol, then shared.
+"""Reserved subjects beside which every score stands: computed once for a benchmark and protocol, then shared.
 
 What belongs here: which baselines there are and their scores. What does not: their features (`subjects.baselines`).
 """
@@ -10,13 +10,14 @@ from dataclasses import replace
 
 from .benchmarks.base import Benchmark
 from .datasets.base import Experiment
-from .evaluate import brain_score
+from .evaluate import brain_score, word_score
+from .metrics.words import Words
 from .protocols import LayerRule, Protocol
 from .recording import Recording
 from .responses import Responses
 from .results import Ceiling, Score
 from .subjects import baselines as features
-from .types import FeatureArray
+from .types import FeatureArray, FloatArray, ReadingTimes
 
 NUISANCE = "baseline/nuisance"
 """Words, characters, position in the passage, word rate."""
@@ -27,13 +28,18 @@ RANDOM = "baseline/random"
 STATIC = "baseline/static"
 """Mean word vectors, where the data set brings them."""
 
+WORD_LENGTH = "baseline/word-length"
+"""Characters of a word in place of its surprisal."""
+WORD_RARITY = "baseline/word-rarity"
+"""−ln(count + 1) of a word in place of its surprisal, where the data set brings counts."""
+
 RANDOM_SEED = 0
 
 
 def baseline_names(experiment: Experiment) -> tuple[str, ...]:
-    """The baselines that an experiment has; none where no brain was measured."""
-    if not isinstance(experiment.measured, Recording):
-        return ()
+    """The baselines that an experiment has."""
+    if isinstance(experiment.measured, ReadingTimes):
+        return (WORD_LENGTH,) if experiment.measured.log_frequency is None else (WORD_LENGTH, WORD_RARITY)
     return (NUISANCE, OASM, RANDOM) if experiment.static is None else (NUISANCE, OASM, RANDOM, STATIC)
 
 
@@ -51,6 +57,9 @@ def score_baseline(
     Where there is something to choose (the width of `oasm`), it is chosen on inner splits of the same kind, whatever
     the protocol does with layers.
     """
+    if isinstance(experiment.measured, ReadingTimes):
+        words = Words.of(experiment.stimuli, experiment.measured.log_frequency)
+        return word_score(_of_words(name, words), benchmark, experiment, protocol, subject=name)
     rules = protocol.brain_rules(benchmark.name)
     return brain_score(
         Responses(layers=_layers(name, experiment)),
@@ -63,6 +72,14 @@ def score_baseline(
         with_controls=False,
         on_progress=on_progress,
     )
+
+
+def _of_words(name: str, words: Words) -> FloatArray:
+    if name == WORD_LENGTH:
+        return words.length
+    assert name == WORD_RARITY, f"{name} is no baseline of reading"
+    assert words.log_frequency is not None, "the data set brings no counts"
+    return -words.log_frequency
 
 
 def _layers(name: str, experiment: Experiment) -> Mapping[str, FeatureArray]:

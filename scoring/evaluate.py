@@ -11,14 +11,14 @@ from .datasets.base import Experiment
 from .datasets.download import DataStore
 from .metrics.brain import judge_recording
 from .metrics.outcome import Outcome
-from .metrics.reading_times import correlate_reading_times
-from .protocols import Protocol, ReadingCeiling, protocol_named
+from .metrics.reading_times import correlate_reading_times, correlate_words
+from .protocols import Protocol, ReadingCeiling, ReadingRules, protocol_named
 from .recording import Recording
 from .regression.folds import refuse_text_in_two_groups
 from .responses import Responses
 from .results import Ceiling, Score
 from .subjects.base import Subject
-from .types import ReadingTimes
+from .types import FloatArray, ReadingTimes
 
 Progress = Callable[[float], None]
 
@@ -71,12 +71,21 @@ def compare(
         return brain_score(
             responses, benchmark, experiment, protocol, subject=subject, ceiling=ceiling, on_progress=on_progress
         )
-    rules = protocol.reading
-    assert rules is not None, "benchmarks require protocols that say how reading is measured"
+    rules = _reading_rules(protocol)
     outcome = correlate_reading_times(responses.surprisals, experiment.measured, experiment.stimuli, rules)
-    reached = experiment.ceiling if rules.ceiling is ReadingCeiling.RELIABILITY else experiment.consistency
-    assert reached is not None, "ceilings of reading times come with the data"
+    reached = _reading_ceiling(experiment, rules)
     return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=reached)
+
+
+def word_score(
+    values: FloatArray, benchmark: Benchmark, experiment: Experiment, protocol: Protocol, *, subject: str
+) -> Score:
+    """The score of what is known of words, (n_words,), in the place of their surprisals."""
+    assert isinstance(experiment.measured, ReadingTimes), "words are known where reading was measured"
+    rules = _reading_rules(protocol)
+    outcome = correlate_words(values, experiment.measured, experiment.stimuli, rules)
+    reached = _reading_ceiling(experiment, rules)
+    return _score(outcome, Responses(), benchmark, protocol, subject=subject, of=experiment, ceiling=reached)
 
 
 def brain_score(
@@ -116,6 +125,17 @@ def ceiling_under(benchmark: Benchmark, experiment: Experiment, protocol: Protoc
     if experiment.ceiling is not None:
         return experiment.ceiling
     return ceiling_of(experiment, protocol.brain_rules(benchmark.name), benchmark.n_folds)
+
+
+def _reading_rules(protocol: Protocol) -> ReadingRules:
+    assert protocol.reading is not None, "benchmarks require protocols that say how reading is measured"
+    return protocol.reading
+
+
+def _reading_ceiling(experiment: Experiment, rules: ReadingRules) -> Ceiling:
+    reached = experiment.ceiling if rules.ceiling is ReadingCeiling.RELIABILITY else experiment.consistency
+    assert reached is not None, "ceilings of reading times come with the data"
+    return reached
 
 
 def _score(

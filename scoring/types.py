@@ -102,14 +102,16 @@ class Readings:
             raise DataMalformed("readings have a word, a reader and a time each")
         if not (np.isfinite(self.times_ms).all() and (self.times_ms > 0).all()):
             raise DataMalformed("a reading time is not a positive number of milliseconds")
+        if (self.readers < 0).any():
+            raise DataMalformed("readers are numbered from 0")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingTimes:
     """Mean reading times: `published` and `realigned` in milliseconds, (n_words,), NaN where there is none.
 
-    `published` stands as the source gives it. In `realigned` a file whose times were recorded one word late is
-    shifted back within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
+    `published` stands as the source gives it. In `realigned` a file whose times were recorded one word early is
+    moved on by one within each story. `n_readers` and `sd_ms` describe the readers behind each published mean.
     `log_frequency` is ln(count + 1) of each word in a large corpus, None where the data set brings no counts.
     `readings` holds the readers' own times by alignment (published, realigned), empty where only means are known.
     """
@@ -127,3 +129,6 @@ class ReadingTimes:
         shapes = {array.shape for array in (*arrays, *(() if self.log_frequency is None else (self.log_frequency,)))}
         if len(shapes) != 1 or self.published.ndim != 1:
             raise DataMalformed(f"reading times of different shapes: {sorted(shapes)}")
+        for name, readings in self.readings.items():
+            if not ((readings.words >= 0) & (readings.words < len(self.published))).all():
+                raise DataMalformed(f"{name} readings are of words beyond the {len(self.published)} that have times")

@@ -63,11 +63,8 @@ def known(session: Session, setting: Setting) -> tuple[str, ...]:
 
 
 def beside(session: Session, stored: StoredScore) -> tuple[Baseline, ...]:
-    """What stands beside a score of a brain recording: baselines by name, then twins by seed.
-
-    Nothing stands beside a score of reading times or of a baseline.
-    """
-    if stored.score.layer is None or stored.model_id.startswith(RESERVED):
+    """What stands beside a score: baselines by name, then twins by seed. Nothing stands beside that of a baseline."""
+    if stored.model_id.startswith(RESERVED):
         return ()
     rows = [*_newest_baselines(session, stored.setting), *_newest_twins(session, stored)]
     found = draws(session, [row.id for row in rows])

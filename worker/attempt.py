@@ -237,7 +237,7 @@ class Attempt:
                 revision=model.revision,
                 dtype=self._dtype,
                 beside=[found for found in answer.baselines if _is_beside(found, answer.score)],
-                needs_twins=self._settings.untrained_twins and _needs_twins(run, answer.score),
+                needs_twins=self._settings.untrained_twins and _needs_twins(run),
             )
 
     def _time_out(self) -> None:
@@ -267,10 +267,9 @@ def _is_beside(baseline: Score, score: Score) -> bool:
     return is_reserved and all(getattr(baseline, name) == getattr(score, name) for name in same)
 
 
-def _needs_twins(run: Run, score: Score) -> bool:
-    """Whether untrained twins belong beside a score: it is of a brain recording, and the model has weights to lose."""
-    ordinary = (Namespace.HUB, Namespace.LOCAL, Namespace.DEMO)
-    return score.layer is not None and model_ids.parse(run.model_id).namespace in ordinary
+def _needs_twins(run: Run) -> bool:
+    """Whether untrained twins belong beside a run's score: the model has weights to lose."""
+    return model_ids.parse(run.model_id).namespace in (Namespace.HUB, Namespace.LOCAL, Namespace.DEMO)
 
 
 def _work(run: Run, model: ResolvedModel) -> Work:

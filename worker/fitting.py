@@ -59,8 +59,6 @@ class Fitter:
         return score
 
     def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:
-        if not benchmark.asks_layers:
-            return []
         where = (benchmark.name, benchmark.version, run.protocol)
         return [
             name

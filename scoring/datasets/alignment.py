@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataMalformed
 from ..metrics.correlation import pearson
-from ..types import FloatArray
+from ..types import FloatArray, Readings
 from .manifest import Alignment
 
 LAGS = (-2, -1, 0, 1, 2)
@@ -31,11 +31,17 @@ MINIMUM_WORDS = 50
 
 
 def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> FloatArray:
-    """Times moved to their words where they are declared to stand one word late, (n_words,) in milliseconds.
+    """Times moved to their words where they are declared to stand one word early, (n_words,) in milliseconds.
 
     `lengths` are those of the words in characters. Raises DataMalformed where the times contradict the declaration: a
     second shift would do harm that no score reveals.
     """
+    require_standing(times, lengths, stories, declared)
+    return moved_on(times, stories) if declared is Alignment.ORIGINAL else times
+
+
+def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> None:
+    """Raises DataMalformed where times, (n_words,), clearly stand otherwise than they are declared to."""
     found = standing(times, lengths, stories)
     if found is not None and found is not declared:
         shown = ", ".join(f"{lag:+d}: {r:.3f}" for lag, r in correlations(times, lengths, stories).items())
@@ -44,11 +50,10 @@ def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], de
             f"time by lag is {shown}",
             hint="in times that stand at their words the length of the next word (lag -1) counts for little",
         )
-    return shift_back(times, stories) if declared is Alignment.ORIGINAL else times
 
 
 def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> Alignment | str | None:
-    """How the times stand: late (`original`), at their words (`corrected`) or `early`; None where it is not clear."""
+    """How the times stand: early (`original`), at their words (`corrected`) or `late`; None where it is not clear."""
     known = np.isfinite(times)
     if known.sum() < MINIMUM_WORDS or np.ptp(lengths[known]) == 0 or np.ptp(times[known]) == 0:
         return None
@@ -58,7 +63,7 @@ def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> 
         return None
     if by_lag[-1] >= SHARE * highest:
         return Alignment.ORIGINAL
-    return Alignment.CORRECTED if by_lag[0] >= SHARE * highest else "early"
+    return Alignment.CORRECTED if by_lag[0] >= SHARE * highest else "late"
 
 
 def correlations(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> dict[int, float]:
@@ -66,12 +71,20 @@ def correlations(times: FloatArray, lengths: FloatArray, stories: Sequence[str])
     return {lag: pearson(_shifted(lengths, stories, lag), times) for lag in LAGS}
 
 
-def shift_back(times: FloatArray, stories: Sequence[str]) -> FloatArray:
-    """Times recorded one word late, moved to their words: RT(z) = recorded(z − 1) within a story, else NaN.
+def moved_on(times: FloatArray, stories: Sequence[str]) -> FloatArray:
+    """Times recorded one word early, moved to their words: RT(z) = recorded(z − 1) within a story, else NaN.
 
     `times` is (n_words,) in milliseconds; `stories` names each word's story.
     """
     return _shifted(times, stories, 1)
+
+
+def shift_readings(readings: Readings, stories: Sequence[str], n_words: int) -> Readings:
+    """Readings moved so many words on within their stories; those that would leave their story are absent."""
+    numbers, moved = _numbered(stories), readings.words + n_words
+    stays = (moved >= 0) & (moved < len(numbers))
+    stays[stays] = numbers[moved[stays]] == numbers[readings.words[stays]]
+    return Readings(words=moved[stays], readers=readings.readers[stays], times_ms=readings.times_ms[stays])
 
 
 def _shifted(values: FloatArray, stories: Sequence[str], lag: int) -> FloatArray:

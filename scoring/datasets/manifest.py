@@ -16,7 +16,7 @@ class Alignment(StrEnum):
     """To which word a file of reading times gives a time."""
 
     ORIGINAL = "original"
-    """One word late: the time recorded at a word is that of the word before."""
+    """One word off: the time recorded at a word is that of the next one, RT(z) = recorded(z − 1) within a story."""
     CORRECTED = "corrected"
     """To the word that was read."""
 

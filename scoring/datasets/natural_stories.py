@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ceilings import from_item_variance
+from ..ceilings import from_item_variance, split_half
 from ..errors import DataMalformed
 from ..results import Ceiling, CeilingMethod
-from ..types import FloatArray, Passage, ReadingTimes, Stimuli
+from ..types import FloatArray, Passage, Readings, ReadingTimes, Stimuli
 from .alignment import realigned
 from .base import Experiment
 from .download import DataStore
-from .manifest import dataset_named
+from .manifest import Dataset, dataset_named
+from .single_readings import by_reader, readings_of
 
 N_READERS = 180
 """Readers behind the means (the paper says 179)."""
@@ -25,9 +26,14 @@ CONSISTENCY = 0.858
 """Agreement between halves of the readers, as arXiv 2312.00575 divides by it."""
 
 
+SINGLE_READINGS = "processed_RTs.tsv"
+"""The file of readers' own times, which may be missing."""
+
+
 def load(store: DataStore) -> Experiment:
     """Ten stories as passages of words, with published and realigned mean reading times in milliseconds.
 
+    Where readers' own times are at hand they come with them, and the ceiling is that of halves of the readers.
     Raises DataMissing, DataChecksumMismatch; DataMalformed where words and times disagree, or the times contradict
     their declared alignment.
     """
@@ -48,11 +54,12 @@ def load(store: DataStore) -> Experiment:
         sd_ms=_column(rows, "sdItemRT"),
         n_participants=N_READERS,
         log_frequency=_log_frequency(words, store.path(dataset, dataset.file("unigram_freqs.tsv"))),
+        readings=_readings(store, dataset, words),
     )
     return Experiment(
         stimuli=_stimuli(words),
         measured=times,
-        ceiling=from_item_variance(times.published, times.sd_ms, times.n_readers),
+        ceiling=_ceiling(times),
         consistency=Ceiling(value=CONSISTENCY, method=CeilingMethod.SPLIT_HALF_CONSISTENCY),
     )
 
@@ -84,6 +91,24 @@ def _log_frequency(words: Sequence[dict[str, str]], table: Path) -> FloatArray:
         rows = [row for row in csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE) if row[0].endswith(".word")]
     counts = {row[0].removesuffix(".word"): float(row[3]) for row in rows}
     return np.log([counts.get(f"{word['item']}.{word['zone']}", 0.0) + 1 for word in words])
+
+
+def _readings(store: DataStore, dataset: Dataset, words: Sequence[dict[str, str]]) -> dict[str, Readings]:
+    """Readers' own times by alignment; none where the manifest does not know the file or it is not on this machine."""
+    file = next((file for file in dataset.extras if file.name == SINGLE_READINGS), None)
+    path = None if file is None else store.extra(dataset, file)
+    if file is None or path is None:
+        return {}
+    if file.alignment is None:
+        raise DataMalformed(f"the manifest does not declare the alignment of {file.name}")
+    return readings_of(path, words, file.alignment)
+
+
+def _ceiling(times: ReadingTimes) -> Ceiling:
+    """What the true means reach: from halves of the readers, or from how far readers spread about each mean."""
+    if not times.readings:
+        return from_item_variance(times.published, times.sd_ms, times.n_readers)
+    return split_half(by_reader(times.readings["realigned"], len(times.published)))
 
 
 def _stimuli(words: Sequence[dict[str, str]]) -> Stimuli:

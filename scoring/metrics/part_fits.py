@@ -110,7 +110,7 @@ def fit_parts(
     """
     parts = part_data(experiment, rules, n_folds)
     assert isinstance(experiment.measured, Recording), "only a recording of brains has parts"
-    timeline, is_alone = experiment.measured.timeline, len(layers) == 1
+    timeline, compares = experiment.measured.timeline, rules.layer is LayerRule.NESTED and len(layers) > 1
     step = _counting(on_progress, n_steps=sum(len(part.folds) for part in parts) * len(layers))
     fits: dict[str, dict[str, EncodingFit | None]] = {part.name: dict.fromkeys(layers) for part in parts}
     standings: dict[str, dict[str, FloatArray]] = {part.name: {} for part in parts}
@@ -120,9 +120,9 @@ def fit_parts(
         for part in parts:
             if not gram.is_constant(part.rows):
                 inputs = _inputs(layers[name], gram, part, standardise=standardise)
-                fit = _fit_layer(inputs, part, rules, standardise=standardise, on_fold=step, is_alone=is_alone)
+                fit = _fit_layer(inputs, part, rules, standardise=standardise, with_inner_r=compares, on_fold=step)
                 fits[part.name][name] = fit
-                standings[part.name][name] = _standing(fit, None if is_alone else inputs, part, rules)
+                standings[part.name][name] = _standing(fit, inputs if compares else None, part, rules)
 
     side_by_side(fit_layer, list(layers), n_responses=max(part.Y.size for part in parts))
     standings = {part: {name: of[name] for name in layers if name in of} for part, of in standings.items()}
@@ -183,10 +183,9 @@ def _fit_layer(
     rules: BrainRules,
     *,
     standardise: bool,
-    is_alone: bool,
+    with_inner_r: bool = False,
     on_fold: Callable[[], None] = lambda: None,
 ) -> EncodingFit:
-    """One fit; where layers are compared by inner folds, with what they stand by."""
     if part.by_components:
         assert part.timeline is not None, "components are those of moments"
         return fit_components(inputs, part.Y, part.folds, rules.regression, part.timeline, on_fold=on_fold)
@@ -197,7 +196,7 @@ def _fit_layer(
         rules.regression,
         owners=part.owners,
         is_gram=not standardise,
-        with_inner_r=rules.layer is LayerRule.NESTED and not is_alone,
+        with_inner_r=with_inner_r,
         on_fold=on_fold,
     )
 
@@ -248,11 +247,11 @@ def _on_inner_split(K: FloatArray, part: PartData, fold: Fold, rules: BrainRules
     )
     if part.by_components:
         outer = [Fold(train=fold.train[one.train], test=fold.train[one.test]) for one in inner]
-        found = _fit_layer(K, replace(part, folds=tuple(outer)), rules, standardise=False, is_alone=True)
+        found = _fit_layer(K, replace(part, folds=tuple(outer)), rules, standardise=False)
     else:
         own = replace(part, Y=part.Y[fold.train], folds=inner)
         K_train = K[np.ix_(fold.train, fold.train)]
-        found = _fit_layer(K_train, own, rules, standardise=False, is_alone=True)
+        found = _fit_layer(K_train, own, rules, standardise=False)
     return float(np.nanmedian(found.test_r, axis=1).mean())
 
 

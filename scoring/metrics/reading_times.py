@@ -15,6 +15,7 @@ from ..types import FloatArray, IndexArray, ReadingTimes, Stimuli
 from ..uncertainty import jackknife_correlation
 from .correlation import pearson
 from .delta_likelihood import Predictors, likelihood_measures
+from .mixed_likelihood import mixed_measures
 from .outcome import Outcome
 from .words import Words
 
@@ -27,7 +28,8 @@ def correlate_reading_times(
     `rules` say which of the four is the raw score; where the vocabulary allows no boundary rule it is `sum`, with a
     warning. The measures hold all of them with their sign, those of plain sums with the suffix `_sum`, and word length
     and log frequency, because raw r mostly tracks them; beside each r what surprisal explains beyond them
-    (`likelihood_measures`), where frequencies are known.
+    (`likelihood_measures`), where frequencies are known, and the same of single readers' times (`mixed_measures`),
+    where these are known.
     """
     if surprisals is None:
         raise NumericalFailure("the subject gave no surprisals")
@@ -46,18 +48,39 @@ def correlate_reading_times(
     return Outcome(
         raw=correlate(bits, judged),
         interval=jackknife_correlation(lambda kept: correlate(bits[kept], judged[kept]), stimuli.groups),
-        n=Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0),
+        n=_counts(rows, times),
         measures=measures
         | _beyond(by_rule, aligned, words)
-        | {
-            f"{name}{suffix}": value
-            for suffix, each in by_rule.items()
-            for name, value in _perplexities(each, surprisals.n_tokens).items()
-        }
+        | _by_reader(by_rule, times, words)
+        | _all_perplexities(by_rule, surprisals.n_tokens)
         | _missing(bits, aligned, dropped),
         warnings=_warnings(surprisals, bits, rules, r=measures[f"pearson_{rules.times}"]),
         word_probability="sum" if surprisals.boundary_bits is None else rules.word_probability,
     )
+
+
+def correlate_words(values: FloatArray, times: ReadingTimes, stimuli: Stimuli, rules: ReadingRules) -> Outcome:
+    """As `correlate_reading_times`, of what is known of words, (n_words,), in the place of surprisal: r alone."""
+    words, correlate = Words.of(stimuli, None), _correlation(rules)
+    aligned = {"published": times.published, "realigned": times.realigned}
+    dropped = words.begins_sentence & rules.drops_sentence_starts
+    judged = np.where(dropped, np.nan, aligned[rules.times])
+    rows = np.isfinite(values) & np.isfinite(judged)
+    if rows.sum() < 3 or np.ptp(values[rows]) == 0:
+        raise NumericalFailure("fewer than three words have a time, or all words are equal")
+    return Outcome(
+        raw=correlate(values, judged),
+        interval=jackknife_correlation(lambda kept: correlate(values[kept], judged[kept]), stimuli.groups),
+        n=_counts(rows, times),
+        measures={
+            f"pearson_{name}": pearson(values, np.where(dropped, np.nan, each)) for name, each in aligned.items()
+        },
+        warnings=(),
+    )
+
+
+def _counts(rows: NDArray[np.bool_], times: ReadingTimes) -> Counts:
+    return Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0)
 
 
 def _by_boundary(surprisals: Surprisals, rules: ReadingRules) -> FloatArray:
@@ -96,6 +119,32 @@ def _beyond(by_rule: Mapping[str, FloatArray], aligned: Mapping[str, FloatArray]
         for name, times in aligned.items()
         for suffix, bits in by_rule.items()
         for measure, value in likelihood_measures(bits, times, words, predictors).items()
+    }
+
+
+def _by_reader(by_rule: Mapping[str, FloatArray], times: ReadingTimes, words: Words) -> dict[str, float]:
+    """What surprisal says of single readers' times under each alignment that has them; rules that agree share it."""
+    predictors = Predictors.of(words)
+    if predictors is None:
+        return {}
+    found: dict[str, float] = {}
+    for name, readings in times.readings.items():
+        computed: list[tuple[FloatArray, dict[str, float]]] = []
+        for suffix, bits in by_rule.items():
+            measures = next((known for other, known in computed if np.array_equal(bits, other, equal_nan=True)), None)
+            if measures is None:
+                measures = mixed_measures(bits, readings, words, predictors)
+                computed.append((bits, measures))
+            found |= {f"{measure}_{name}{suffix}": value for measure, value in measures.items()}
+    return found
+
+
+def _all_perplexities(by_rule: Mapping[str, FloatArray], n_tokens: IndexArray) -> dict[str, float]:
+    """Those of surprisals by each rule, whose suffix is the key."""
+    return {
+        f"{name}{suffix}": value
+        for suffix, bits in by_rule.items()
+        for name, value in _perplexities(bits, n_tokens).items()
     }
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..datasets.base import Experiment
 from ..protocols import BrainRules
 from ..recording import Recording
-from ..regression.encode import EncodingFit, cross_val_encode, predict
+from ..regression.encode import cross_val_encode, predict
 from ..regression.gram import Gram, centred
 from ..regression.parallel import side_by_side
 from ..regression.rules import NESTED_RIDGE, Scope
@@ -29,6 +30,14 @@ Mix = tuple[str | None, float]
 ALONE: Mix = (None, 0.0)
 
 SHARED = replace(NESTED_RIDGE, scope=Scope.PARTICIPANT)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Choice:
+    """The penalties chosen for a mix and the relative errors they were chosen by, (n_folds, n_units) each."""
+
+    penalties: FloatArray
+    error: FloatArray
 
 
 def unique_variance(
@@ -51,29 +60,31 @@ def _of_part(
 ) -> tuple[float, float, float]:
     data = fits.data
     K_nuisance = _scaled(_nuisance(experiment, measured, data))
-    K_model = {name: _scaled(rows_gram(layers[name], measured.timeline).part(data.rows)) for name in set(fits.chosen)}
+    K_model = {
+        name: _scaled(rows_gram(layers[name], measured.timeline).part(data.rows)) for name in dict.fromkeys(fits.chosen)
+    }
 
     def kernel(mix: Mix) -> FloatArray:
         layer, weight = mix
         return K_nuisance if layer is None else weight * K_model[layer] + (1 - weight) * K_nuisance
 
     mixes = [ALONE, *product(K_model, MODEL_WEIGHTS)]
-    fitted = side_by_side(lambda mix: _encoded(kernel(mix), data), mixes, n_responses=data.Y.size)
-    encoded = dict(zip(mixes, fitted, strict=True))
+    chosen = side_by_side(lambda mix: _chosen(kernel(mix), data), mixes, n_responses=data.Y.size)
+    choice_of = dict(zip(mixes, chosen, strict=True))
 
     def squares(fold: int) -> FloatArray:
         """Of the residuals of nuisance and of both, and of the deviations from the training mean, (3, n_units)."""
         own, train = data.folds[fold], data.Y[data.folds[fold].train]
         tried = [ALONE, *((fits.chosen[fold], weight) for weight in MODEL_WEIGHTS)]
-        best = _best([encoded[mix] for mix in tried], fold, data)
+        best = _best([choice_of[mix].error[fold] for mix in tried], data)
+
+        def predicted(mix: Mix, units: NDArray[np.bool_]) -> FloatArray:
+            return predict(kernel(mix), data.Y[:, units], [own], choice_of[mix].penalties[fold : fold + 1, units])[0]
+
         predictions = np.empty((3, len(own.test), data.Y.shape[1]))
-        for index in np.unique([0, *best]).tolist():
-            mix = tried[index]
-            predicted = predict(kernel(mix), data.Y, [own], encoded[mix].penalties[fold : fold + 1])[0]
-            predictions[1, :, best == index] = predicted[:, best == index].T
-            if mix == ALONE:
-                predictions[0] = predicted
-        predictions[2] = train.mean(axis=0)
+        predictions[:2], predictions[2] = predicted(ALONE, best >= 0), train.mean(axis=0)
+        for index in np.unique(best[best > 0]).tolist():
+            predictions[1][:, best == index] = predicted(tried[index], best == index)
         return np.asarray(((data.Y[own.test] - predictions) ** 2).sum(axis=1))
 
     by_fold = side_by_side(squares, range(len(data.folds)), n_responses=data.Y.size)
@@ -83,8 +94,10 @@ def _of_part(
     return tuple(_pooled(values, data, rules) for values in (alone, joint, joint - alone))  # type: ignore[return-value]
 
 
-def _encoded(K: FloatArray, data: PartData) -> EncodingFit:
-    return cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners)
+def _chosen(K: FloatArray, data: PartData) -> _Choice:
+    fit = cross_val_encode(K, data.Y, data.folds, SHARED, owners=data.owners)
+    assert fit.selection_error is not None, "a penalty was chosen"
+    return _Choice(penalties=fit.penalties, error=fit.selection_error)
 
 
 def _nuisance(experiment: Experiment, measured: Recording, data: PartData) -> FloatArray:
@@ -100,13 +113,12 @@ def _scaled(K: FloatArray) -> FloatArray:
     return np.asarray(K / trace) if trace > 0 else K
 
 
-def _best(tried: Sequence[EncodingFit], fold: int, data: PartData) -> IndexArray:
-    """For each unit which fit is its participant's: the smallest mean relative error of the selection."""
+def _best(errors: Sequence[FloatArray], data: PartData) -> IndexArray:
+    """For each unit which choice is its participant's: the smallest mean of errors, each (n_units,)."""
     best = np.zeros(data.Y.shape[1], dtype=np.intp)
     for owner in np.unique(data.owners):
         own = data.owners == owner
-        errors = [np.nanmean(fit.selection_error[fold, own]) for fit in tried if fit.selection_error is not None]
-        best[own] = int(np.argmin(errors))
+        best[own] = int(np.argmin([np.nanmean(error[own]) for error in errors]))
     return best
 
 

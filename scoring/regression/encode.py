@@ -28,7 +28,7 @@ class EncodingFit:
     """One layer fitted to one part.
 
     `test_r` (n_folds, n_units): Pearson r on each fold's test rows. `inner_r` (n_folds, n_units): the mean r over the
-    inner folds of its training rows, at the penalty chosen there; None where nobody asked or they are none. `penalties`
+    inner folds of its training rows, at the penalty chosen there; None if not asked for, or there are none. `penalties`
     (n_folds, n_units): the chosen ones, 0 for least squares. `selection_error` (n_folds, n_units): what the choice went
     by at them, over the variation of the training responses; None where nothing was chosen. By fold, (n_folds,):
     `low_edge` and `high_edge` are the shares of units whose penalty stands at that end of the grid,
@@ -63,11 +63,10 @@ def cross_val_encode(
 
     `layer` is K = X Xᵀ (n_rows, n_rows), or with `is_gram` False the features X themselves, whose columns are then
     z-scored in each training set unless `standardise` is False. `owners` (n_units,) numbers each unit's participant,
-    for Scope.PARTICIPANT. `on_fold` is called once for each outer fold. Ties between penalties take the larger.
-
-    Products with all units run on `device` ("cpu", "cuda"), in float32 where that leaves r its fifth decimal; with
-    `is_double` always in float64. Arrays beside the inputs stay near `memory_bytes`, beyond one float32 copy of Y and
-    the errors of every penalty. Purged folds, nested ones that overlap, and features take the direct path in float64.
+    for Scope.PARTICIPANT. `on_fold` is called after each outer fold. Inner folds are judged by r `with_inner_r`.
+    Products with all units run on `device` ("cpu", "cuda"), in float32 where that leaves r its fifth decimal; with few
+    units or `is_double` in float64. Arrays beside the inputs stay near `memory_bytes`, beyond a float32 copy of Y and
+    all errors. Purged folds, nested ones that overlap, and features take the direct path in float64.
     """
     K = centred(layer) if is_gram else _stand_in(layer, standardise=standardise)
     problem = Problem(
@@ -79,22 +78,25 @@ def cross_val_encode(
         device=torch.device(device),
         memory_bytes=memory_bytes,
         is_double=is_double,
-        with_inner_r=with_inner_r and regression.selection is Selection.NESTED_FOLDS,
+        with_inner_r=with_inner_r,
         on_fold=on_fold,
     )
     if is_gram and _is_fast(problem):
         return _fit_of(encode_fast(problem, Y), problem)
-    kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=standardise)
-    return _fit_of(_encode_directly(problem, kernel, Y), problem)
+    return _fit_of(_encode_directly(problem, layer, Y, is_gram=is_gram, standardise=standardise), problem)
 
 
 def predict(
     layer: FloatArray, Y: FloatArray, folds: Sequence[Fold], penalties: FloatArray, *, is_gram: bool = True
 ) -> list[FloatArray]:
     """What a fit predicts for each fold's test rows, (n_test, n_units) each, at known penalties (n_folds, n_units)."""
-    kernel = kernel_of(layer) if is_gram else features_kernel(layer, standardise=True)
+    kernel = _kernel(layer, is_gram=is_gram, standardise=True)
     at = list(zip(folds, penalties, strict=True))
     return side_by_side(lambda one: kernel(one[0]).predict(Y, one[1]), at, n_responses=Y.size)
+
+
+def _kernel(layer: FloatArray, *, is_gram: bool, standardise: bool) -> Kernel:
+    return kernel_of(layer) if is_gram else features_kernel(layer, standardise=standardise)
 
 
 def _stand_in(X: FloatArray, *, standardise: bool) -> FloatArray:
@@ -117,8 +119,9 @@ def _is_fast(problem: Problem) -> bool:
     return not is_too_wide(problem.K, problem.penalties)
 
 
-def _encode_directly(problem: Problem, kernel: Kernel, Y: FloatArray) -> Judged:
+def _encode_directly(problem: Problem, layer: FloatArray, Y: FloatArray, *, is_gram: bool, standardise: bool) -> Judged:
     regression, penalties = problem.regression, problem.penalties
+    kernel = _kernel(layer, is_gram=is_gram, standardise=standardise)
     found = Judged.of(np.zeros((len(problem.folds), Y.shape[1]), dtype=np.intp))
     for index, fold in enumerate(problem.folds):
         chosen = found.chosen[index]
@@ -149,7 +152,7 @@ def _fit_of(judged: Judged, problem: Problem) -> EncodingFit:
     has_edges, last = len(problem.penalties) > 1, len(problem.penalties) - 1
     return EncodingFit(
         test_r=judged.test_r,
-        inner_r=judged.inner_r if problem.with_inner_r else None,
+        inner_r=judged.inner_r if problem.judges_inner_folds else None,
         penalties=problem.penalties[judged.chosen],
         selection_error=None if problem.regression.selection is Selection.NONE else judged.error,
         low_edge=np.mean(judged.chosen == 0, axis=1) * has_edges,

@@ -47,7 +47,7 @@ class Spectrum:
         return cls(eigenvalues=values[1:].clamp(min=0.0).to(device), vectors=vectors[:, 1:].contiguous().to(device))
 
     def inverse(self, penalty: float) -> torch.Tensor:
-        """G (n_rows, n_rows) for one penalty; what lies above the diagonal is copied from below."""
+        """G (n_rows, n_rows) for one penalty; what lies right of a band of rows is copied from below it."""
         weighted, n_rows = self.vectors / (self.eigenvalues + penalty), len(self.vectors)
         found = weighted.new_empty(n_rows, n_rows)
         for start in range(0, n_rows, BAND):
@@ -73,7 +73,7 @@ def is_too_wide(K: FloatArray, penalties: FloatArray) -> bool:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pairs:
-    """What residuals become when two folds i and j are left out together instead of each alone, for folds of one size.
+    """What residuals become when folds i and j are left out together instead of each alone, for pairs of one shape.
 
     e_i' = T e_i + N e_j and e_j' = e_j − F e_i', with F = (G_jj)⁻¹ G_ji, S = G_ii − G_ij F, N = −S⁻¹ G_ij and
     T = S⁻¹ G_ii = I − N F. For each of `folds` (i, j) `own` holds T (n_i, n_i), `across` N (n_i, n_j) and `following`
@@ -107,9 +107,12 @@ class Pairs:
         return zip(self.folds, matrices, strict=True)
 
     def growth(self) -> float:
-        """By how much residuals may be larger when two folds are left out, at most."""
-        norms = [torch.linalg.vector_norm(one, dim=(1, 2)) for one in (self.own, self.across)]
-        return float(torch.hypot(*norms).max())
+        """By how much the residuals of either fold may be larger when both are left out, at most."""
+        second = _identity_less(self.following @ self.across), self.following @ self.own
+        halves = ((self.own, self.across), second)
+        return max(
+            float(torch.hypot(*(torch.linalg.vector_norm(one, dim=(1, 2)) for one in half)).max()) for half in halves
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -29,8 +29,8 @@ from .targets import FoldStatistics, Targets, fold_statistics
 Ready = TypeVar("Ready")
 
 FEW_UNITS = 256
-"""Up to so many units products with them cost less than the matrices they are multiplied by, and float64 costs nothing:
-no penalties have to be told apart afterwards."""
+"""Up to so many units, products with them cost little beside the matrices that they are multiplied by: float64
+throughout, and no penalties that have to be told apart afterwards."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,7 +38,7 @@ class Judged:
     """Which penalty was chosen (its index), what r it reaches and whether r is 0 because the prediction is constant.
 
     (n_folds, n_units) each; filled fold by fold. `error` is what the choice went by, over the variation of training
-    responses. `inner_r` is the mean over inner folds. NaN where there are none or nobody asked.
+    responses. `inner_r` is the mean over inner folds, NaN where it was not computed.
     """
 
     chosen: IndexArray
@@ -69,6 +69,11 @@ class Problem:
     is_double: bool
     with_inner_r: bool
     on_fold: Callable[[], None]
+
+    @property
+    def judges_inner_folds(self) -> bool:
+        """Whether there are inner folds whose r was asked for."""
+        return self.with_inner_r and self.regression.selection is Selection.NESTED_FOLDS
 
     def test_rows(self) -> list[torch.Tensor]:
         """The test rows of each fold, on the device."""
@@ -136,7 +141,7 @@ def _nested(fit: _Fit) -> Judged:
     spectrum = Spectrum.of(problem.K[np.ix_(rows, rows)], problem.device)
     found = _chosen(fit, nested_sweep(spectrum, fit.targets, spans, fit.crew))
 
-    if not problem.with_inner_r:
+    if not problem.judges_inner_folds:
         _judge_tests(fit, found, spectrum, spans)
         return found
 

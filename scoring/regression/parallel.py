@@ -60,9 +60,11 @@ def ahead(
 ) -> Iterator[list[Found]]:
     """For each item what its pieces give, each called with what is prepared once for all pieces of the item.
 
-    An item is prepared while pieces of the one before are worked on, and is forgotten after its last piece. Raises what
-    the first that fails raises.
+    The next item is prepared beside the pieces of one, so that more threads than an item has pieces run further ahead;
+    an item is forgotten after its last piece. Raises what the first that fails raises.
     """
+    if not items:
+        return
     wanted = [pieces(item) for item in items]
 
     def works() -> Iterator[Callable[[], Any]]:

@@ -26,7 +26,7 @@ SINGLE_LOSS = 1e-3
 """Where float32's rounding could grow beyond this share of a residual, products are taken in float64."""
 
 SUMMED_ROWS = 64
-"""So many rows of squares are kept apart, each of them a sum of few in the type of the products."""
+"""Where single rows are left out, squares are added up in so many rows, each of them a sum of few in their type."""
 
 SUMMED_IN_TYPE = 8
 """So many of those rows are added up in that type as well, the rest in float64. Divides `SUMMED_ROWS`."""
@@ -72,17 +72,20 @@ class Sweep:
         """Take errors again in float64, in place, where those of a unit's best penalties are too close."""
         close = squared <= squared.min(axis=1, keepdims=True) * (1 + TOO_CLOSE)
         contested = (close & (close.sum(axis=1, keepdims=True) > 1)).any(axis=0)
+        indices = np.flatnonzero(contested.any(axis=1)).tolist()
+        pieces = {index: self.targets.pieces(np.flatnonzero(contested[index])) for index in indices}
+        done = ahead(
+            self.crew,
+            indices,
+            lambda index: self.step_at(penalties[index], True),
+            lambda index: [partial(_errors, units) for units in pieces[index]],
+        )
+        for index, errors in zip(indices, done, strict=True):
+            for units, found in zip(pieces[index], errors, strict=True):
+                squared[:, index, units] = found
 
-        def take_again(index: int) -> None:
-            step = self.step_at(penalties[index], True)
-            for units in self.targets.pieces(np.flatnonzero(contested[index])):
-                squared[:, index, units] = step.errors(units)
 
-        for _ in self.crew(take_again, np.flatnonzero(contested.any(axis=1)).tolist()):
-            pass
-
-
-def _errors(units: slice, step: Step) -> FloatArray:
+def _errors(units: slice | IndexArray, step: Step) -> FloatArray:
     return step.errors(units)
 
 

@@ -233,7 +233,7 @@ def test_benchmarks_tell_their_data_and_whether_they_are_here(client: TestClient
     assert natural["dataset"]["sha256"] == dataset_named("natural-stories").sha256
     assert natural["dataset"]["licence"] == "CC BY-NC-SA 4.0"
     assert natural["dataset"]["ready"] is False
-    assert natural["protocols"] == ["grouped"]
+    assert natural["protocols"] == ["grouped", "paper-2312.00575"]
     assert (listed["demo-fmri"]["synthetic"], listed["demo-fmri"]["dataset"]["ready"]) == (True, True)
     assert client.get("/v1/benchmarks/futrell2018").json() == natural
 

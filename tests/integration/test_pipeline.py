@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from scoring.baselines import score_baseline
 from scoring.benchmarks import demo_fmri
 from scoring.errors import NumericalFailure
 from scoring.evaluate import compare
+from scoring.recording import Recording
 from scoring.responses import Responses
 from scoring.results import Ceiling, CeilingMethod
 from scoring.subjects import baselines
@@ -228,6 +230,8 @@ def known_baselines(monkeypatch):
     asked = []
 
     def score(name, benchmark, experiment, protocol, *, ceiling, on_progress):
+        if benchmark.name == "demo-reading":
+            return score_baseline(name, benchmark, experiment, protocol)
         asked.append((name, benchmark.name, protocol.name))
         on_progress(1.0)
         if name == "baseline/broken":
@@ -235,7 +239,8 @@ def known_baselines(monkeypatch):
         layers = {"random": baselines.random(experiment.stimuli, seed=0)}
         return compare(Responses(layers=layers), benchmark, experiment, protocol, subject=name, ceiling=ceiling)
 
-    monkeypatch.setattr(fitting, "baseline_names", lambda experiment: ("baseline/broken", "baseline/random"))
+    names = {True: ("baseline/broken", "baseline/random"), False: ("baseline/word-length",)}
+    monkeypatch.setattr(fitting, "baseline_names", lambda experiment: names[isinstance(experiment.measured, Recording)])
     monkeypatch.setattr(fitting, "score_baseline", score)
     return asked
 
@@ -247,7 +252,7 @@ def test_missing_baselines_come_with_the_first_score_that_needs_them(order, know
     found = {run.id: answer for run, answer in answers(given)}
     assert [found[run.id].failure for run in given.runs] == [None, None, None]
     names = [[score.subject for score in found[run.id].baselines] for run in given.runs]
-    assert names == [[], ["baseline/random"], []]
+    assert names == [["baseline/word-length"], ["baseline/random"], []]
     assert known_baselines == [("baseline/broken", "demo-fmri", "grouped"), ("baseline/random", "demo-fmri", "grouped")]
     (random,) = found["run_1"].baselines
     assert abs(random.raw) < 0.2 < found["run_1"].score.raw

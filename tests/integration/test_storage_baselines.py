@@ -10,6 +10,7 @@ import pytest
 
 from scoring import SCORING_VERSION
 from scoring import results as science
+from scoring.controls import warnings
 from storage import baselines, ceilings, jobs, leaderboard, models, runs, scores, twins
 from storage.engine import Database
 from storage.identity import Setting
@@ -153,13 +154,19 @@ def test_a_score_is_compared_with_the_baselines_of_its_setting(database: Databas
         assert beside(database, elsewhere) == ()
 
 
-def test_nothing_stands_beside_a_baseline_or_a_score_of_reading(database: Database) -> None:
+def test_nothing_stands_beside_a_baseline(database: Database) -> None:
     stored = put(database, a_score("gpt2", 0.2), beside=(OASM, NUISANCE))
     with database.read() as session:
         oasm = scores.get(session, beside(database, stored)[1].score_id)
     assert beside(database, oasm) == ()
-    reading = put(database, a_score("gpt2", 0.2, layer=None), force=True)
-    assert beside(database, reading) == ()
+
+
+def test_word_lengths_stand_beside_a_score_of_reading_without_a_warning(database: Database) -> None:
+    length = a_score("baseline/word-length", 0.3, layer=None)
+    (found,) = beside(database, put(database, a_score("gpt2", 0.2, layer=None), beside=(length,)))
+    assert (found.id, found.layer_selected) == ("baseline/word-length", None)
+    assert found.difference.value == pytest.approx(-0.1)
+    assert warnings([found.difference]) == ()
 
 
 def test_twins_stand_beside_every_model_of_their_blueprint_read_in_the_same_way(database: Database) -> None:

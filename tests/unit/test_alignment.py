@@ -1,11 +1,11 @@
-"""Reading times that stand one word late are moved; a declaration that the times contradict is refused."""
+"""Reading times that stand one word early are moved; a declaration that the times contradict is refused."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from scoring.datasets.alignment import correlations, realigned, shift_back, standing
+from scoring.datasets.alignment import correlations, moved_on, realigned, standing
 from scoring.datasets.manifest import Alignment
 from scoring.errors import DataMalformed
 
@@ -20,22 +20,22 @@ def read(*, seed=0, noise=30.0):
     return lengths, 300 + 6 * lengths + 9 * before + noise * rng.standard_normal(len(STORIES))
 
 
-def recorded_late(times):
+def recorded_early(times):
     """As a file holds them in which each time stands at the next word of its story."""
-    late = np.r_[times[1:], np.nan]
-    late[np.arange(len(times)) % 100 == 99] = np.nan
-    return late
+    early = np.r_[times[1:], np.nan]
+    early[np.arange(len(times)) % 100 == 99] = np.nan
+    return early
 
 
 def test_times_are_shifted_back_within_stories_only():
-    shifted = shift_back(np.array([1.0, 2, 3, 4, 5]), ["a", "a", "a", "b", "b"])
+    shifted = moved_on(np.array([1.0, 2, 3, 4, 5]), ["a", "a", "a", "b", "b"])
     np.testing.assert_array_equal(shifted, [np.nan, 1, 2, np.nan, 4])
 
 
 def test_original_times_are_moved_and_corrected_ones_are_left_alone():
     lengths, times = read()
     assert realigned(times, lengths, STORIES, Alignment.CORRECTED) is times
-    moved = realigned(recorded_late(times), lengths, STORIES, Alignment.ORIGINAL)
+    moved = realigned(recorded_early(times), lengths, STORIES, Alignment.ORIGINAL)
     kept = np.isfinite(moved)
     assert kept.sum() == 600 - 6
     np.testing.assert_array_equal(moved[kept], times[kept])
@@ -46,14 +46,14 @@ def test_what_contradicts_its_declaration_is_refused_with_what_was_found():
     with pytest.raises(DataMalformed, match=r"declared original, but do not stand as original.*-1: -?0\.0"):
         realigned(times, lengths, STORIES, Alignment.ORIGINAL)
     with pytest.raises(DataMalformed, match="declared corrected, but do not stand as corrected"):
-        realigned(recorded_late(times), lengths, STORIES, Alignment.CORRECTED)
+        realigned(recorded_early(times), lengths, STORIES, Alignment.CORRECTED)
 
 
 @pytest.mark.parametrize("declared", Alignment)
 def test_times_that_were_shifted_twice_are_refused_whatever_is_declared(declared):
     lengths, times = read()
-    twice = shift_back(times, STORIES)
-    assert standing(twice, lengths, STORIES) == "early"
+    twice = moved_on(times, STORIES)
+    assert standing(twice, lengths, STORIES) == "late"
     with pytest.raises(DataMalformed):
         realigned(twice, lengths, STORIES, declared)
 

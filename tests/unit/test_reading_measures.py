@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 
+from scoring.baselines import baseline_names, score_baseline
+from scoring.benchmarks.base import benchmark_named
+from scoring.datasets.download import DataStore
 from scoring.metrics.delta_likelihood import Predictors, delta_ll, likelihood_measures, partial_correlation
 from scoring.metrics.words import Words
+from scoring.protocols import GROUPED
 from scoring.types import Passage, Stimuli
 
 TEXT = "'Stop!' said Mr. Fox. 'Why?' asked she; and ran. (Then) it rained ; twice"
@@ -131,3 +138,18 @@ def test_too_few_stories_or_words_have_no_delta_ll():
 
 def test_without_frequencies_there_are_no_predictors():
     assert Predictors.of(Words.of(stimuli_of("a b c"), None)) is None
+
+
+def test_baselines_of_reading_are_lengths_and_rarities_of_words():
+    benchmark, store = benchmark_named("demo-reading"), DataStore(cache=Path("unused"))
+    experiment = benchmark.experiment(store)
+    assert baseline_names(experiment) == ("baseline/word-length",)
+    counted = replace(experiment.measured, log_frequency=np.linspace(20, 0, len(experiment.stimuli)))
+    experiment = replace(experiment, measured=counted)
+    assert baseline_names(experiment) == ("baseline/word-length", "baseline/word-rarity")
+    length, rarity = (score_baseline(name, benchmark, experiment, GROUPED) for name in baseline_names(experiment))
+    lengths = [len(word) for word in experiment.stimuli.texts]
+    assert length.raw == pytest.approx(np.corrcoef(lengths, counted.realigned)[0, 1], abs=1e-12)
+    assert rarity.raw == pytest.approx(-np.corrcoef(counted.log_frequency, counted.realigned)[0, 1], abs=1e-12)
+    assert (length.subject, length.ceiling, length.warnings) == ("baseline/word-length", experiment.ceiling, ())
+    assert length.interval.low < length.raw < length.interval.high

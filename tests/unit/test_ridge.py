@@ -10,11 +10,12 @@ from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
 from sklearn.model_selection import ShuffleSplit
 
 from scoring.metrics.correlation import pearson_columns
-from scoring.regression import encode
+from scoring.regression import encode, fast, sweeps
 from scoring.regression.direct import kernel_of
 from scoring.regression.encode import cross_val_encode
+from scoring.regression.exact import FoldResiduals, Spectrum
 from scoring.regression.folds import Fold
-from scoring.regression.gram import Gram
+from scoring.regression.gram import Gram, centred
 from scoring.regression.rules import LEAST_SQUARES, NESTED_RIDGE, RELATIVE_GRID, PenaltyGrid, Scope, Selection
 
 LEFT_OUT = replace(NESTED_RIDGE, selection=Selection.LEAVE_ONE_OUT)
@@ -156,6 +157,12 @@ def overlapping(n_rows):
     ]
 
 
+@pytest.fixture
+def single_precision(monkeypatch):
+    """Few units are fitted in float32 as many are."""
+    monkeypatch.setattr(fast, "FEW_UNITS", 0)
+
+
 def directly(monkeypatch, *arguments, **options):
     with monkeypatch.context() as patch:
         patch.setattr(encode, "_is_fast", lambda problem: False)
@@ -180,15 +187,16 @@ def test_fast_paths_in_float64_answer_what_the_direct_path_does(monkeypatch, reg
     K, folds, owners = gram(X), folds_of(120), np.repeat(np.arange(5), 5)
     asked = K, Y, folds, replace(regression, scope=scope)
     slow = directly(monkeypatch, *asked, owners=owners, with_inner_r=True)
-    fast = cross_val_encode(*asked, owners=owners, with_inner_r=True, is_double=True, memory_bytes=100_000)
-    np.testing.assert_array_equal(fast.penalties, slow.penalties)
-    np.testing.assert_allclose(fast.test_r, slow.test_r, rtol=0, atol=1e-8)
-    np.testing.assert_array_equal(fast.n_constant_prediction, slow.n_constant_prediction)
-    np.testing.assert_array_equal((fast.low_edge, fast.high_edge), (slow.low_edge, slow.high_edge))
+    quick = cross_val_encode(*asked, owners=owners, with_inner_r=True, is_double=True, memory_bytes=100_000)
+    np.testing.assert_array_equal(quick.penalties, slow.penalties)
+    np.testing.assert_allclose(quick.test_r, slow.test_r, rtol=0, atol=1e-8)
+    np.testing.assert_array_equal(quick.n_constant_prediction, slow.n_constant_prediction)
+    np.testing.assert_array_equal((quick.low_edge, quick.high_edge), (slow.low_edge, slow.high_edge))
     if slow.inner_r is not None:
-        np.testing.assert_allclose(fast.inner_r, slow.inner_r, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(quick.inner_r, slow.inner_r, rtol=0, atol=1e-8)
 
 
+@pytest.mark.usefixtures("single_precision")
 @pytest.mark.parametrize("n_features", [60, 768])
 @pytest.mark.parametrize(("regression", "folds_of"), PATHS)
 def test_float32_products_keep_penalties_and_the_fifth_decimal_of_r(regression, folds_of, n_features):
@@ -201,6 +209,7 @@ def test_float32_products_keep_penalties_and_the_fifth_decimal_of_r(regression, 
     assert np.abs(single.test_r - double.test_r)[same].max() < 1e-5
 
 
+@pytest.mark.usefixtures("single_precision")
 def test_r_of_inner_folds_is_told_to_who_asks_and_changes_nothing_else():
     X, Y = steep(150, 60, 40)
     K, folds = gram(X), uneven(150)
@@ -212,6 +221,54 @@ def test_r_of_inner_folds_is_told_to_who_asks_and_changes_nothing_else():
     np.testing.assert_allclose(plain.test_r, asked.test_r, rtol=0, atol=1e-6)
 
 
+def test_few_units_are_fitted_in_float64():
+    X, Y = steep(90, 40, 30)
+    K, folds = gram(X), partition(90, 3)
+    few, double = nested_ridge(K, Y, folds), nested_ridge(K, Y, folds, is_double=True)
+    np.testing.assert_array_equal(few.test_r, double.test_r)
+
+
+@pytest.mark.usefixtures("single_precision")
+@pytest.mark.parametrize("n_folds", [3, 7])
+def test_penalties_that_tie_are_told_apart_in_float64(monkeypatch, n_folds):
+    """Of noise the largest penalties leave nearly the same errors; float32 alone could not choose."""
+    X, _ = steep(120, 60, 1)
+    noise = np.random.default_rng(7).standard_normal((120, 300))
+    K, folds, n_taken_again = gram(X), partition(120, n_folds), []
+    tell_apart = sweeps.Sweep.tell_apart
+
+    def counting(self, squared, penalties):
+        before = squared.copy()
+        tell_apart(self, squared, penalties)
+        n_taken_again.append((squared != before).any(axis=(0, 2)).sum())
+
+    monkeypatch.setattr(sweeps.Sweep, "tell_apart", counting)
+    single, double = nested_ridge(K, noise, folds), nested_ridge(K, noise, folds, is_double=True)
+    assert n_taken_again[0] > 1
+    np.testing.assert_array_equal(single.penalties, double.penalties)
+    np.testing.assert_allclose(single.test_r, double.test_r, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(single.inner_r, double.inner_r, rtol=0, atol=1e-5)
+
+
+@pytest.mark.usefixtures("single_precision")
+def test_a_fold_far_from_all_others_is_guarded_wherever_it_stands():
+    """One fold's features are a thousand times larger: small penalties take float64 whether it is the first or last."""
+    growths = []
+    for place in (0, 5):
+        X, Y = steep(150, 60, 40)
+        folds = partition(150, 6)
+        X[folds[place].test] *= 1000
+        K = gram(X)
+        single, double = nested_ridge(K, Y, folds), nested_ridge(K, Y, folds, is_double=True)
+        same = single.penalties == double.penalties
+        assert same.mean() >= 0.995
+        assert np.abs(single.test_r - double.test_r)[same].max() < 1e-5
+        G = Spectrum.of(centred(K), torch.device("cpu")).inverse(RELATIVE_GRID.penalties(K)[0])
+        growths.append(FoldResiduals.of(G, [slice(fold.test[0], fold.test[-1] + 1) for fold in folds]).growth())
+    assert min(growths) * np.finfo(np.float32).eps > sweeps.SINGLE_LOSS
+
+
+@pytest.mark.usefixtures("single_precision")
 def test_leaving_one_out_chooses_as_scikit_learn_does():
     X, Y = steep(90, 40, 30)
     K, folds = gram(X), partition(90, 3)
@@ -293,6 +350,7 @@ def test_the_number_of_threads_is_the_callers_own_again():
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.usefixtures("single_precision")
 def test_chunks_of_units_change_nothing():
     X, Y = steep(40, 10, 12)
     K, folds = gram(X), partition(40, 4)
