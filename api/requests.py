@@ -168,7 +168,7 @@ class RecordingQuery(BaseModel):
         default=None, description="The column of `times.csv` that holds reading times. Default time_ms."
     )
     alignment: Literal["corrected", "original"] | None = Field(
-        default=None, description="Whether times stand at their words or one word late. Default corrected."
+        default=None, description="Whether times stand at their words or one word early. Default corrected."
     )
 
 

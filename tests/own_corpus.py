@@ -55,12 +55,12 @@ def means(times: NDArray[np.float64], column: str = "mean_ms", *, spread: bool =
     return rows
 
 
-def one_late(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """As a file holds them in which each time stands one word too early: that of a word at the word before."""
-    late = np.full_like(times, np.nan)
-    late[:-1] = times[1:]
-    late[N_WORDS - 1 :: N_WORDS] = np.nan
-    return late
+def one_early(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """As a file holds them in which each time stands at the word before its own."""
+    early = np.full_like(times, np.nan)
+    early[:-1] = times[1:]
+    early[N_WORDS - 1 :: N_WORDS] = np.nan
+    return early
 
 
 def write_corpus(folder: Path, rows: Rows | None = None, *, frequencies: bool = True) -> Path:

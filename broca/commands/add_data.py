@@ -61,7 +61,7 @@ def add_dataset(
 
 
 def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> tuple[OwnDataset, bool]:
-    """The data set that a folder is then, and whether it is new. Ends the command, and says why, where it is refused."""
+    """The data set that a folder is then, and whether it is new. Ends the command, with reasons, where refused."""
     from scoring.datasets.own.store import PREFIX, own_name
     from scoring.errors import ScoringError
     from storage.recordings import accept

@@ -170,9 +170,9 @@ def test_the_order_of_rows_does_not_matter(folder, take_in):
     assert take_in(folder)[0].sha256 != first
 
 
-def test_times_recorded_one_word_late_are_moved_back_if_that_is_declared(folder, take_in, refusal):
+def test_times_recorded_one_word_early_are_moved_on_if_that_is_declared(folder, take_in, refusal):
     _, expected = take_in(folder)
-    times_are(own_corpus.single(own_corpus.one_late(own_corpus.values())))(folder)
+    times_are(own_corpus.single(own_corpus.one_early(own_corpus.values())))(folder)
     manifest, experiment = take_in(folder, alignment="original")
     assert manifest.reading.alignment is Alignment.ORIGINAL
     times, first = experiment.measured, np.arange(0, 120, 40)
@@ -209,7 +209,7 @@ def test_another_measure_is_taken_by_its_name(folder, take_in, refusal):
 
 @pytest.mark.parametrize("form", ["single", "means"])
 def test_amplitudes_may_be_negative_and_their_lags_are_not_looked_at(tmp_path, take_in, form):
-    values = np.round(own_corpus.one_late(own_corpus.values())[:, :4] - 400)
+    values = np.round(own_corpus.one_early(own_corpus.values())[:, :4] - 400)
     values[np.isnan(values)] = 0
     rows = {"single": own_corpus.single, "means": own_corpus.means}[form](values, "n400_uv")
     manifest, experiment = take_in(own_corpus.write_corpus(tmp_path / "eeg", rows), measure="n400_uv")

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...errors import DataMalformed
 from ...types import FloatArray
-from ..alignment import realigned
+from ..alignment import require_standing
 from ..manifest import Alignment
 from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
 from .findings import Findings, listed
@@ -39,7 +39,7 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
         return
     lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
     try:
-        realigned(means, lengths, words["story"], alignment)
+        require_standing(means, lengths, words["story"], alignment)
     except DataMalformed as error:
         findings.error("alignment_contradicted", f"{error.detail} ({error.hint})")
 

@@ -11,8 +11,8 @@ import numpy as np
 from ...errors import DataMalformed
 from ...reliability import from_item_variance, split_half
 from ...results import Ceiling
-from ...types import IndexArray, Passage, Readings, ReadingTimes, Stimuli
-from ..alignment import shift_back
+from ...types import Passage, Readings, ReadingTimes, Stimuli
+from ..alignment import moved_on, shift_readings
 from ..base import Experiment
 from ..manifest import Alignment
 from .corpus_material import (
@@ -62,15 +62,20 @@ def read_corpus(folder: Path, facts: ReadingFacts, *, ceiling: Ceiling | None = 
     return Experiment(
         stimuli=_stimuli(words),
         measured=_reading_times(words, times, facts),
-        ceiling=ceiling or ceiling_of_times(times, n_rows(words)),
+        ceiling=ceiling or ceiling_of_times(times, words["story"], facts.alignment),
     )
 
 
-def ceiling_of_times(times: CorpusTimes, n_words: int) -> Ceiling:
-    """The ceiling of correlations with the means: from halves of the readers where single readings are there."""
+def ceiling_of_times(times: CorpusTimes, stories: Sequence[str], alignment: Alignment) -> Ceiling:
+    """The ceiling of correlations with the means: from halves of the readers where single readings are there.
+
+    Of times that stand one word early those at a story's last word are of no word of it, and left out.
+    """
     if isinstance(times, SingleTimes):
-        readings = np.full((n_words, len(times.readers)), np.nan)
+        readings = np.full((len(stories), len(times.readers)), np.nan)
         readings[times.words, times.owners] = times.values
+        if alignment is Alignment.ORIGINAL:
+            readings[[*(story != after for story, after in pairwise(stories)), True]] = np.nan
         return split_half(readings)
     if np.isnan(times.n_readers).all() or np.isnan(times.sd).all():
         return Ceiling.none("the means came without the number of readers and their standard deviation, n and sd")
@@ -99,36 +104,28 @@ def _read_times(folder: Path) -> CorpusTimes:
 
 def _reading_times(words: Table, times: CorpusTimes, facts: ReadingFacts) -> ReadingTimes:
     means = as_means(times, n_rows(words))
-    is_late = facts.alignment is Alignment.ORIGINAL
+    is_original = facts.alignment is Alignment.ORIGINAL
     frequencies = words.get("log_frequency")
     return ReadingTimes(
         published=means.means,
-        realigned=shift_back(means.means, words["story"]) if is_late else means.means,
+        realigned=moved_on(means.means, words["story"]) if is_original else means.means,
         n_readers=means.n_readers,
         sd_ms=means.sd,
         n_participants=facts.n_participants,
         log_frequency=None if frequencies is None else np.array([float(cell) for cell in frequencies]),
-        readings=_readings(times, words["story"], is_late=is_late) if is_time(facts.measure) else {},
+        readings=_readings(times, words["story"], is_original=is_original) if is_time(facts.measure) else {},
     )
 
 
-def _readings(times: CorpusTimes, stories: Sequence[str], *, is_late: bool) -> dict[str, Readings]:
-    """Single readings by alignment; those that stand one word late, moved to the next word of their story."""
+def _readings(times: CorpusTimes, stories: Sequence[str], *, is_original: bool) -> dict[str, Readings]:
+    """Single readings by alignment; those that stand one word early, moved to the next word of their story."""
     if isinstance(times, MeanTimes):
         return {}
     published = Readings(words=times.words, readers=times.owners, times_ms=times.values)
-    if not is_late:
-        return {"published": published, "realigned": published}
-    following = _following(stories)[times.words]
-    kept = following >= 0
-    realigned = Readings(words=following[kept], readers=times.owners[kept], times_ms=times.values[kept])
-    return {"published": published, "realigned": realigned}
-
-
-def _following(stories: Sequence[str]) -> IndexArray:
-    """The row of the next word of the same story, −1 after the last."""
-    is_next = [story == before for before, story in pairwise(stories)]
-    return np.where([*is_next, False], np.arange(1, len(stories) + 1), -1)
+    return {
+        "published": published,
+        "realigned": shift_readings(published, stories, 1) if is_original else published,
+    }
 
 
 def _stimuli(words: Table) -> Stimuli:

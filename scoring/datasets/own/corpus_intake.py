@@ -54,7 +54,7 @@ def take_corpus(source: Path, staged: Path, said: Declaration, findings: Finding
     return {
         **_counted(words, times, measure, alignment, said.participants),
         "files": digests(staged, names),
-        "ceilings": {GROUPED: ceiling_of_times(times, n_rows(words))},
+        "ceilings": {GROUPED: ceiling_of_times(times, words["story"], alignment)},
     }
 
 
