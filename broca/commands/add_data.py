@@ -118,7 +118,7 @@ def _rows_of_data(said: Manifest) -> Iterator[tuple[str, str]]:
         return
     yield "words", f"{said.n_stimuli:,} in {facts.n_stories} stories"
     yield "measure", f"{facts.measure}, alignment {facts.alignment}"
-    yield "readers", f"{said.n_participants:,}"
+    yield "readers", f"{said.n_participants:,}" if said.n_participants else "not known"
     yield "readings", "means only" if facts.n_readings is None else f"{facts.n_readings:,}"
 
 

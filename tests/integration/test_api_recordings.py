@@ -288,6 +288,12 @@ def test_the_client_sends_a_folder_and_reads_what_came_of_it(url: str, folder: P
         with pytest.raises(BadRequest) as caught:
             client.add_benchmark("tales", folder, n_folds=9)
         assert (caught.value.code, "folds_impossible" in caught.value.detail) == ("recording_refused", True)
+        corpus = own_corpus.write_corpus(tmp_path / "corpus")
+        read = client.add_benchmark("stories", corpus, measure="time_ms", alignment="corrected")
+        assert (read.reading, read.n_folds) == (
+            {"measure": "time_ms", "alignment": "corrected", "stories": 3, "readings": 960},
+            0,
+        )
         with pytest.raises(NotFound):
             client.benchmark("own/tale")
         with pytest.raises(FileUnusable):

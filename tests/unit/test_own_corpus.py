@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.benchmarks.base import Kind
+from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import Alignment
@@ -331,6 +331,8 @@ A_WORD_TOO_MANY = {"participant": "reader 1", "story": "tale b", "word_index": "
         (cells_are("times.csv", slice(3, 4), time_ms="-250"), "time_not_positive", "row 4"),
         (cells_are("times.csv", slice(3, 4), time_ms="fast"), "not_numbers", "'fast'"),
         (cells_are("times.csv", slice(3, 4), time_ms="inf"), "value_infinite", "row 4"),
+        (cells_are("times.csv", slice(3, 4), time_ms="1e200"), "value_infinite", "beyond 1,000,000,000 in row 4"),
+        (cells_are("words.csv", slice(3, 4), log_frequency="inf"), "frequency_malformed", "row 4"),
         (cells_are("times.csv", slice(None), time_ms="nan"), "readers_missing", "no reader has 2 values"),
         (cells_are("times.csv", slice(None), time_ms="300"), "times_constant", "that vary"),
         (cells_are("times.csv", slice(3, 4), participant=" "), "cell_blank", "no participant in row 4"),
@@ -451,3 +453,39 @@ def test_two_stories_of_few_words_without_frequencies_can_be_scored(tmp_path, ta
     found = compare(answers(bits), benchmark, experiment, protocol_named("grouped"), subject="noise")
     assert np.isfinite(found.raw)
     assert not any(name.startswith("delta_ll") for name in found.measures)
+
+
+def test_the_ceiling_of_times_one_word_early_is_that_of_times_at_their_words(folder, take_in):
+    times_are(own_corpus.single(own_corpus.one_early(own_corpus.values())))(folder)
+    manifest, _ = take_in(folder, alignment="original")
+    moved = own_corpus.values()
+    moved[::40] = np.nan
+    assert manifest.ceilings["grouped"].value == pytest.approx(split_half(moved).value, abs=1e-12)
+
+
+def test_a_real_corpus_brought_as_ones_own_is_the_published_one(data_store, take_in, tmp_path):
+    known = benchmark_named("futrell2018").experiment(data_store("futrell2018"))
+    times, places = known.measured, [name.split(".") for name in known.stimuli.ids]
+    words = zip(places, known.stimuli.texts, times.log_frequency, strict=True)
+    rows = zip(places, times.published, times.n_readers, times.sd_ms, strict=True)
+    folder = tmp_path / "stories"
+    folder.mkdir()
+    own_data.write_table(
+        folder / "words.csv",
+        [{"story": s, "word_index": z, "word": word, "log_frequency": repr(float(f))} for (s, z), word, f in words],
+    )
+    own_data.write_table(
+        folder / "times.csv",
+        [
+            {"story": s, "word_index": z, "mean_ms": repr(float(mean)), "n": repr(float(n)), "sd": repr(float(sd))}
+            for (s, z), mean, n, sd in rows
+        ],
+    )
+    manifest, brought = take_in(folder, alignment="original")
+    assert brought.stimuli.texts == known.stimuli.texts
+    for name in ("published", "realigned", "n_readers", "sd_ms", "log_frequency"):
+        np.testing.assert_array_equal(getattr(brought.measured, name), getattr(times, name))
+    expected = from_item_variance(times.published, times.sd_ms, times.n_readers)
+    assert manifest.ceilings["grouped"].value == pytest.approx(expected.value, abs=1e-12)
+    with pytest.raises(RecordingRefused, match="declared corrected, but do not stand as corrected times do"):
+        take_in(folder)

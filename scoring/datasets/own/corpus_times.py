@@ -26,7 +26,7 @@ from .corpus_material import (
 from .corpus_words import Places, number_of
 from .findings import Findings, listed, rows_listed
 from .material import Table
-from .tables import columns_of, numbers_of, read_rows
+from .tables import LARGEST, columns_of, numbers_of, read_rows
 
 MAX_READINGS = 2**24
 """Rows of `times.csv`."""
@@ -174,8 +174,9 @@ def _numbers(table: Table, column: str, findings: Findings) -> FloatArray | None
     if isinstance(values, str):
         findings.error("not_numbers", f"times: {column} holds {shown(values)}, which is not a number")
         return None
-    _refuse_rows(np.isinf(values), "value_infinite", f"times: {column} is infinite in", findings)
-    return np.where(np.isinf(values), np.nan, values)
+    is_beyond = np.abs(values) > LARGEST
+    _refuse_rows(is_beyond, "value_infinite", f"times: {column} is infinite or beyond {LARGEST:,} in", findings)
+    return np.where(is_beyond, np.nan, values)
 
 
 def _refuse_rows(is_bad: NDArray[np.bool_], code: str, what: str, findings: Findings) -> None:

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-import numpy as np
-
 from .cells import check_cells, is_no_text, refuse_cells
 from .findings import Findings, listed
 from .material import Table
-from .tables import numbers_of
+from .tables import LARGEST, numbers_of
 
 SMALLEST_N_STORIES = 2
 """Intervals and everything held out go by stories."""
@@ -61,7 +59,7 @@ def _check_frequencies(words: Table, findings: Findings) -> None:
         return
     refuse_cells(
         words["log_frequency"],
-        lambda cell: isinstance(found := numbers_of([cell]), str) or not np.isfinite(found[0]),
+        lambda cell: isinstance(found := numbers_of([cell]), str) or not abs(found[0]) <= LARGEST,
         "frequency_malformed",
         "words: no number as log_frequency in",
         findings,

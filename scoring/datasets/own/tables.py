@@ -20,6 +20,9 @@ MAX_ROWS = 2**20
 MAX_COLUMNS = 2**17
 """Columns of a table: as many units as one recording may have."""
 
+LARGEST = 10**9
+"""Beyond, nothing was measured, and squares may overflow."""
+
 
 def read_table(path: Path, needed: Sequence[str], extras: Sequence[str], findings: Findings) -> Table | None:
     """The columns of a table that are known, by name; None, with errors, where it cannot be read.
