@@ -1,4 +1,4 @@
-"""Tables as CSV (RFC 4180): when they are wanted, and how they are written and sent."""
+"""Tables as CSV (RFC 4180) or Parquet: when they are wanted, and how they are written and sent."""
 
 from __future__ import annotations
 
@@ -13,17 +13,28 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 CSV_ANSWER: dict[int | str, dict[str, object]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """What the description of an endpoint says beside JSON."""
 
+PARQUET = "application/vnd.apache.parquet"
+
 
 def wants_csv(format: str | None, request: Request) -> bool:
     """Whether the caller asks for CSV by `format`, or without one by the header Accept."""
-    accepted = {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
-    return format == "csv" or (format is None and "text/csv" in accepted)
+    return format == "csv" or (format is None and "text/csv" in _accepted(request))
+
+
+def wants_parquet(format: str | None, request: Request) -> bool:
+    """Whether the caller asks for Parquet rather than CSV, by `format` or by the header Accept."""
+    accepted = _accepted(request)
+    return format == "parquet" or (format is None and PARQUET in accepted and "text/csv" not in accepted)
 
 
 def csv_answer(text: str, *, name: str) -> Response:
     """A table as a file to be saved."""
-    disposition = f'attachment; filename="{name}.csv"'
-    return Response(text, media_type="text/csv", headers={"Content-Disposition": disposition, "Vary": "Accept"})
+    return _file(text, name=f"{name}.csv", media_type="text/csv")
+
+
+def parquet_answer(data: bytes, *, name: str) -> Response:
+    """A Parquet file to be saved."""
+    return _file(data, name=f"{name}.parquet", media_type=PARQUET)
 
 
 def json_answer(document: str) -> Response:
@@ -41,6 +52,15 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerow(map(_harmless, header))
     writer.writerows(map(_harmless, row) for row in rows)
     return text.getvalue()
+
+
+def _accepted(request: Request) -> set[str]:
+    return {part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "").split(",")}
+
+
+def _file(content: str | bytes, *, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Vary": "Accept"}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def _harmless(value: object) -> object:

@@ -200,6 +200,17 @@ class TableQuery(BaseModel):
     )
 
 
+class WordsQuery(BaseModel):
+    """How a table of words is written."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal["csv", "parquet"] | None = Field(
+        default=None,
+        description="The answer's format; when absent, the header Accept decides, CSV if it names neither.",
+    )
+
+
 class JobsQuery(_Page):
     """Which jobs to list; `label.<name>=<value>` keeps those with this label."""
 

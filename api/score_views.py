@@ -10,6 +10,7 @@ from scoring.controls import warnings
 from scoring.protocols import BRAIN_SCORE
 from scoring.results import LayerScore as StoredLayer
 from scoring.results import Score
+from scoring.word_table import WordTable
 from storage.baselines import Baseline as StoredBaseline
 from storage.leaderboard import Cell as StoredCell
 from storage.leaderboard import Leaderboard as StoredBoard
@@ -134,6 +135,16 @@ def participants_csv(score: Score) -> str:
     """The participants of each part as CSV."""
     found = participant_views(score)
     return table([*wire.Participant.model_fields], [tuple(one.model_dump().values()) for one in found])
+
+
+def words_csv(words: WordTable) -> str:
+    """The words behind a score as CSV; what is not known is empty."""
+    return table(words.names(), ([*map(_cell_of_words, row)] for row in words.rows()))
+
+
+def _cell_of_words(value: object) -> object:
+    """A truth value as JSON writes it, anything else as it is."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _benchmark(stored: StoredScore) -> wire.ScoreBenchmark:

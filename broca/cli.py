@@ -10,7 +10,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import add_data, board, data, demo, imports, jobs, models, score, serve, work
+from .commands import add_data, board, data, demo, imports, jobs, models, score, scores, serve, work
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
@@ -32,6 +32,7 @@ data.app.command("add")(add_data.add_dataset)
 app.add_typer(data.app, name="data")
 models.app.command("import")(imports.import_model)
 app.add_typer(models.app, name="models")
+app.add_typer(scores.app, name="scores")
 app.command("demo")(demo.demo)
 app.command("worker")(work.worker)
 app.command("migrate")(work.migrate)

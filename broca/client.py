@@ -124,6 +124,14 @@ class Client:
         """The score's layer curve in order of depth."""
         return tuple(self._pages(LayerScore, f"/v1/scores/{_segment(score_id)}/layers", {}))
 
+    def surprisals(self, score_id: str, *, format: str = "csv") -> bytes:
+        """The words behind a score of reading as a file, `csv` (UTF-8) or `parquet`.
+
+        Raises NotFound where the score has none: it is of brains, or older than these tables.
+        """
+        path = f"/v1/scores/{_segment(score_id)}/surprisals"
+        return self._connection.get_bytes(path, {"format": format}, accept="*/*")
+
     def leaderboard(
         self,
         *,

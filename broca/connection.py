@@ -58,6 +58,10 @@ class Connection:
         """The CSV at a path."""
         return self._get(path, query, accept="text/csv").text
 
+    def get_bytes(self, path: str, query: Mapping[str, QueryValue], *, accept: str) -> bytes:
+        """The file at a path, as it comes."""
+        return self._get(path, query, accept=accept).content
+
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object that a POST answers with."""
         return _json_object(_require_success(self._send(self._http.build_request("POST", path, json=body))))

@@ -12,6 +12,7 @@ from .datasets.download import DataStore
 from .metrics.brain import judge_recording
 from .metrics.outcome import Outcome
 from .metrics.reading_times import correlate_reading_times, correlate_words
+from .metrics.word_tables import tabulate_words
 from .protocols import Protocol, ReadingCeiling, ReadingRules, protocol_named
 from .recording import Recording
 from .regression.folds import refuse_text_in_two_groups
@@ -19,6 +20,7 @@ from .responses import Responses
 from .results import Ceiling, Score
 from .subjects.base import Subject
 from .types import FloatArray, ReadingTimes
+from .word_table import WordTable
 
 Progress = Callable[[float], None]
 
@@ -86,6 +88,13 @@ def word_score(
     outcome = correlate_words(values, experiment.measured, experiment.stimuli, rules)
     reached = _reading_ceiling(experiment, rules)
     return _score(outcome, Responses(), benchmark, protocol, subject=subject, of=experiment, ceiling=reached)
+
+
+def words_behind(responses: Responses, experiment: Experiment, protocol: Protocol) -> WordTable | None:
+    """The words that a score of reading rests on, as `compare` judges them; None for recordings of brains."""
+    if isinstance(experiment.measured, Recording) or responses.surprisals is None or protocol.reading is None:
+        return None
+    return tabulate_words(responses.surprisals, experiment.measured, experiment.stimuli, protocol.reading)
 
 
 def brain_score(

@@ -4,6 +4,7 @@
     ├── JobNotFound: job_not_found
     ├── RunNotFound: run_not_found
     ├── ScoreNotFound: score_not_found
+    ├── WordTableNotFound: word_table_not_found
     ├── ModelUnknown: model_unknown
     ├── ModelExists: model_exists
     ├── PageTokenInvalid: page_token_invalid
@@ -38,6 +39,12 @@ class ScoreNotFound(StorageError):
     """No score has this id."""
 
     code = "score_not_found"
+
+
+class WordTableNotFound(StorageError):
+    """The score has no table of words: it is not of reading times, or older than these tables."""
+
+    code = "word_table_not_found"
 
 
 class ModelUnknown(StorageError):

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from scoring import results as science
 
-from . import runs
+from . import runs, word_tables
 from .engine import now
 from .errors import ScoreNotFound
 from .identity import Setting, Work, new_id, pinned_key, score_key, series_key
@@ -75,18 +75,20 @@ def record(
     score: science.Score,
     revision: str,
     dtype: str,
+    words: bytes | None = None,
     baselines: Sequence[science.Score] = (),
 ) -> str | None:
     """Stores the score and ends its run with it; the score's id, or None when the worker has lost the run.
 
     A known score of the same key is taken instead, unless the run is forced: then the new one supersedes it, as it
-    does one of an older scoring version. The scores of `baselines` are stored under their own names, once for all.
+    does one of an older scoring version. `words` is the table of the words behind the score, kept with the score that
+    it was made for. The scores of `baselines` are stored under their own names, once for all.
     """
     held = lock_runs(session, RunRow.id == run_id, RunRow.token == token, RunRow.status == RunStatus.RUNNING)
     if not held:
         return None
     run = held[0]
-    score_id = _insert_or_reuse(session, score, _origin(run, score, revision, dtype), force=run.force)
+    score_id = _insert_or_reuse(session, score, _origin(run, score, revision, dtype), words=words, force=run.force)
     for baseline in baselines:
         _insert_or_reuse(session, baseline, _baseline_origin(run, baseline), force=False)
     runs.set_revision(session, token, [run_id], revision)
@@ -171,7 +173,9 @@ def _keys(run: RunRow, work: Work, *, dtype: str, data_sha256: str) -> dict[str,
     }
 
 
-def _insert_or_reuse(session: Session, score: science.Score, origin: Mapping[str, Any], *, force: bool) -> str:
+def _insert_or_reuse(
+    session: Session, score: science.Score, origin: Mapping[str, Any], *, words: bytes | None = None, force: bool
+) -> str:
     """The id of the score that stands for its series; the unique index decides between simultaneous ones."""
     in_series = (ScoreRow.series_key == origin["series_key"], ScoreRow.superseded_by.is_(None))
     standing = sa.select(ScoreRow.id, ScoreRow.score_key).where(*in_series).with_for_update()
@@ -184,6 +188,8 @@ def _insert_or_reuse(session: Session, score: science.Score, origin: Mapping[str
             with session.begin_nested():
                 _supersede(session, old_id, score_id)
                 _insert(session, score, {**origin, "id": score_id, "created_at": now(session)})
+                if words is not None:
+                    word_tables.keep(session, score_id, words)
         except IntegrityError:
             continue
         return score_id

@@ -241,6 +241,16 @@ class ScoreDrawsRow(Base):
     draws: Mapped[bytes]
 
 
+class WordTableRow(Base):
+    """The words behind a score of reading, as a Parquet file compressed with zstd, and its digest."""
+
+    __tablename__ = "word_tables"
+
+    score_id: Mapped[str] = mapped_column(sa.ForeignKey("scores.id"), primary_key=True)
+    parquet: Mapped[bytes]
+    sha256: Mapped[str]
+
+
 class CeilingRow(Base):
     """What a perfect model can reach on a benchmark's data under a protocol: computed once, used by every score."""
 

@@ -40,8 +40,9 @@ from .exchange import (
     Stage,
     run_answer_file,
 )
-from .ledger import TICK_S, ClaimLost, Ledger
+from .ledger import TICK_S, ClaimLost, Ledger, Result
 from .settings import WorkerSettings
+from .word_tables import collect
 
 _log = logging.getLogger(__name__)
 
@@ -231,14 +232,15 @@ class Attempt:
         if answer.score is None:
             self._ledger.fail([run], answer.failure or Failure(code="internal", detail="the answer is empty"))
         else:
-            self._ledger.record(
-                run,
-                answer.score,
+            result = Result(
+                score=answer.score,
                 revision=model.revision,
                 dtype=self._dtype,
+                words=collect(self._folder, run_id, answer.score),
                 beside=[found for found in answer.baselines if _is_beside(found, answer.score)],
                 needs_twins=self._settings.untrained_twins and _needs_twins(run),
             )
+            self._ledger.record(run, result)
 
     def _time_out(self) -> None:
         detail = f"the run took longer than {self._settings.run_timeout_s:.0f} s"

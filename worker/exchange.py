@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from scoring.errors import CodedError, HubUnavailable
 from scoring.results import Ceiling, Score
 from scoring.subjects.sources import ResolvedModel
+from scoring.word_table import WordTable
 
 
 class Stage(StrEnum):
@@ -174,6 +175,12 @@ class RunAnswer(Message):
     score: Score | None = None
     baselines: tuple[Score, ...] = ()
     failure: Failure | None = None
+
+
+class WordsAnswer(Message):
+    """The words behind a run's score of reading; beside the answer, which is whole without them."""
+
+    table: WordTable
 
 
 ORDER_FILE = "order.json"

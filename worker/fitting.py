@@ -10,25 +10,33 @@ from collections.abc import Callable
 from scoring.baselines import baseline_names, score_baseline
 from scoring.benchmarks.base import Benchmark
 from scoring.datasets.base import Experiment
-from scoring.evaluate import compare
+from scoring.evaluate import compare, words_behind
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.results import Ceiling, Score
+from scoring.word_table import WordTable
 
 from .child import say
 from .exchange import Failure, Progress, RunAnswer, RunOrder, Stage
 
 Reading = tuple[RunOrder, Benchmark, Experiment, Responses]
 
+OnWords = Callable[[RunOrder, WordTable], None]
+"""Told the words behind the score of a run."""
+
 SHARE_OF_BASELINES = 0.4
 """How much of a fit's way goes to the baselines, where some are missing."""
 
 
 class Fitter:
-    """Answers runs one after the other; a ceiling or a baseline that two of them need is computed once."""
+    """Answers runs one after the other; a ceiling or a baseline that two of them need is computed once.
 
-    def __init__(self, subject: str) -> None:
+    `on_words` is told the words behind each score of reading, before the score itself is answered.
+    """
+
+    def __init__(self, subject: str, *, on_words: OnWords = lambda run, table: None) -> None:
         self._subject = subject
+        self._on_words = on_words
         self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
         self._tried: set[tuple[str, int, str, str]] = set()
 
@@ -38,6 +46,7 @@ class Fitter:
         try:
             missing = self._missing_baselines(run, benchmark, experiment)
             score = self._score(run, benchmark, experiment, responses, share=1 - SHARE_OF_BASELINES * bool(missing))
+            self._tell_words(run, experiment, responses)
             return RunAnswer(score=score, baselines=self._baselines(run, benchmark, experiment, missing))
         except Exception as error:  # the boundary of a run: its failure leaves the others alone
             return RunAnswer(failure=Failure.of(error))
@@ -57,6 +66,16 @@ class Fitter:
         )
         self._ceilings[key] = score.ceiling
         return score
+
+    def _tell_words(self, run: RunOrder, experiment: Experiment, responses: Responses) -> None:
+        """Tell the words behind a score, if there are any; whatever goes wrong with them, the score stands."""
+        try:
+            table = words_behind(responses, experiment, protocol_named(run.protocol))
+            if table is not None:
+                self._on_words(run, table)
+        except Exception as error:
+            warning = f"the table of words of {run.benchmark} was not made: {Failure.of(error).detail}"
+            say(Progress(stage=Stage.FIT, fraction=1.0, run=run.id, warning=warning))
 
     def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:
         where = (benchmark.name, benchmark.version, run.protocol)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from scoring.results import Ceiling, Score
 from storage import baselines, ceilings, models, runs, scores, twins
@@ -30,6 +31,21 @@ _log = logging.getLogger(__name__)
 
 class ClaimLost(Exception):
     """Every run of the claim was cancelled or taken back: stop and drop the work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What the work on a run has brought: its score, of which model, and what is stored with it.
+
+    `words` is the table of the words behind it as Parquet, `beside` are baselines that were computed with it.
+    """
+
+    score: Score
+    revision: str
+    dtype: str
+    words: bytes | None
+    beside: Sequence[Score]
+    needs_twins: bool
 
 
 class Ledger:
@@ -84,14 +100,12 @@ class Ledger:
         with self._database.read() as session:
             return ceilings.find(session, setting), baselines.known(session, setting)
 
-    def record(
-        self, run: Run, score: Score, *, revision: str, dtype: str, beside: Sequence[Score], needs_twins: bool
-    ) -> None:
+    def record(self, run: Run, result: Result) -> None:
         """Store a score and end its run with it, in one transaction. Raises ClaimLost.
 
-        With it go its ceiling, the baselines `beside` it, and what it needs of untrained twins.
+        With it go its ceiling, its words, the baselines beside it, and what it needs of untrained twins.
         """
-        while not self._store(run, score, revision=revision, dtype=dtype, beside=beside, needs_twins=needs_twins):
+        while not self._store(run, result):
             self._require_lease()
             time.sleep(TICK_S)
 
@@ -128,19 +142,26 @@ class Ledger:
         self._next_beat, self._lease_end = now + self._settings.beat_s, now + self._settings.lease_s
         return held
 
-    def _store(
-        self, run: Run, score: Score, *, revision: str, dtype: str, beside: Sequence[Score], needs_twins: bool
-    ) -> bool:
+    def _store(self, run: Run, result: Result) -> bool:
         """Whether the database was there to take the score."""
-        held = {"token": self._claim.token, "run_id": run.id}
+        score = result.score
         try:
             with self._database.write() as session:
-                stored = scores.record(session, **held, score=score, revision=revision, dtype=dtype, baselines=beside)
+                stored = scores.record(
+                    session,
+                    token=self._claim.token,
+                    run_id=run.id,
+                    score=score,
+                    revision=result.revision,
+                    dtype=result.dtype,
+                    words=result.words,
+                    baselines=result.beside,
+                )
                 if stored is None:
                     return True
                 ceilings.keep(session, scores.setting_of(score, run.scoring_version), score.ceiling)
-                if needs_twins:
-                    twins.queue(session, run, revision=revision, data_sha256=score.data_sha256)
+                if result.needs_twins:
+                    twins.queue(session, run, revision=result.revision, data_sha256=score.data_sha256)
         except DatabaseUnavailable:
             return False
         return True

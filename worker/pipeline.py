@@ -34,19 +34,22 @@ from .exchange import (
     Stage,
     run_answer_file,
 )
-from .fitting import Fitter, Reading, reporter
+from .fitting import Fitter, OnWords, Reading, reporter
+from .word_tables import leave
 
 
 def main(folder: Path) -> None:
     """Carry out the order in `folder`."""
     end_with_supervisor()
     order = ScoringOrder.read(folder / ORDER_FILE)
-    for run, answer in answers(order):
+    for run, answer in answers(order, on_words=lambda run, table: leave(folder, run.id, table)):
         answer.write(run_answer_file(folder, run.id))
         say(Progress(stage=Stage.RECORD, fraction=0.0, run=run.id, ended=True))
 
 
-def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
+def answers(
+    order: ScoringOrder, *, on_words: OnWords = lambda run, table: None
+) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
     reader = _Reader(order)
     readings: list[Reading] = []
@@ -59,7 +62,7 @@ def answers(order: ScoringOrder) -> Iterator[tuple[RunOrder, RunAnswer]]:
             yield run, RunAnswer(failure=Failure.of(error))
     del reader
     gc.collect()
-    fitter = Fitter(order.model.model_id)
+    fitter = Fitter(order.model.model_id, on_words=on_words)
     while readings:
         reading = readings.pop(0)
         yield reading[0], fitter.answer(reading)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from storage import baselines, scores
+from scoring.word_parquet import from_parquet
+from storage import baselines, scores, word_tables
 
-from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
+from ..csv_tables import CSV_ANSWER, PARQUET, csv_answer, json_answer, parquet_answer, wants_csv, wants_parquet
 from ..dependencies import DatabaseDependency
-from ..requests import NoParameters, TableQuery
+from ..requests import NoParameters, TableQuery, WordsQuery
 from ..schemas import ListOf
 from ..score_schemas import LayerScore, Participant, Provenance, Score
-from ..score_views import layer_view, layers_csv, participant_views, participants_csv, provenance_view, score_view
+from ..score_views import (
+    layer_view,
+    layers_csv,
+    participant_views,
+    participants_csv,
+    provenance_view,
+    score_view,
+    words_csv,
+)
+
+WORDS_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The table as a file.",
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            PARQUET: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
 
 router = APIRouter(prefix="/v1/scores", tags=["scores"])
 
@@ -51,6 +70,23 @@ def list_participants(
         return csv_answer(participants_csv(score), name=f"{score_id}-participants")
     found = ListOf[Participant](data=participant_views(score), next_page_token=None)
     return json_answer(found.model_dump_json())
+
+
+@router.get("/{score_id}/surprisals", response_class=Response, responses=WORDS_ANSWER)
+def get_surprisals(
+    score_id: str, query: Annotated[WordsQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """Every word behind a score of reading, with its surprisals and times, as CSV or Parquet.
+
+    `reason` says why a word does not count in the raw score. The words are the corpus's: mind its licence.
+    """
+    with database.read() as session:
+        scores.get(session, score_id)
+        data = word_tables.get(session, score_id)
+    name = f"{score_id}-surprisals"
+    if wants_parquet(query.format, request):
+        return parquet_answer(data, name=name)
+    return csv_answer(words_csv(from_parquet(data)), name=name)
 
 
 @router.get("/{score_id}/provenance")

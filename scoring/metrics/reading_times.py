@@ -35,9 +35,7 @@ def correlate_reading_times(
         raise NumericalFailure("the subject gave no surprisals")
     words, correlate = Words.of(stimuli, times.log_frequency), _correlation(rules)
     aligned = {"published": times.published, "realigned": times.realigned}
-    by_rule = {"": _by_boundary(surprisals, rules), "_sum": surprisals.sum_bits}
-    if rules.is_stream:
-        by_rule = {suffix: np.concatenate([[np.nan], bits[1:]]) for suffix, bits in by_rule.items()}
+    by_rule = bits_by_rule(surprisals, rules)
     bits = by_rule[""]
     dropped = words.begins_sentence & rules.drops_sentence_starts
     judged = np.where(dropped, np.nan, aligned[rules.times])
@@ -81,6 +79,17 @@ def correlate_words(values: FloatArray, times: ReadingTimes, stimuli: Stimuli, r
 
 def _counts(rows: NDArray[np.bool_], times: ReadingTimes) -> Counts:
     return Counts(stimuli=int(rows.sum()), participants=times.n_participants, units=1, valid_units=1, folds=0)
+
+
+def bits_by_rule(surprisals: Surprisals, rules: ReadingRules) -> dict[str, FloatArray]:
+    """Surprisals as they are judged: under "" by the rule of the raw score, under "_sum" plain sums.
+
+    In a stream of passages the first word has no probability.
+    """
+    by_rule = {"": _by_boundary(surprisals, rules), "_sum": surprisals.sum_bits}
+    if not rules.is_stream:
+        return by_rule
+    return {suffix: np.concatenate([[np.nan], bits[1:]]) for suffix, bits in by_rule.items()}
 
 
 def _by_boundary(surprisals: Surprisals, rules: ReadingRules) -> FloatArray:

@@ -126,6 +126,7 @@ def test_the_openapi_document_names_every_endpoint() -> None:
         ("GET", "/v1/scores/{score_id}/layers"),
         ("GET", "/v1/scores/{score_id}/participants"),
         ("GET", "/v1/scores/{score_id}/provenance"),
+        ("GET", "/v1/scores/{score_id}/surprisals"),
         ("GET", "/v1/models"),
         ("POST", "/v1/models"),
         ("GET", "/v1/models/{model_id}"),

@@ -172,6 +172,28 @@ def test_leaderboard_csv_is_untouched(server: Server, invoke: Invoke, capsys: py
     assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [["rank", "model"], ["1", "gpt2"]]
 
 
+def test_words_behind_a_score_are_printed_as_csv(
+    server: Server, invoke: Invoke, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    server.on("GET /v1/scores/score_1/surprisals?format=csv", "word\r\nné\r\n")
+    assert invoke("scores", "surprisals", "score_1", "--server", server.url) == 0
+    assert capsysbinary.readouterr().out == "word\r\nné\r\n".encode()
+
+
+def test_words_behind_a_score_go_to_a_file_of_the_format_that_it_names(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    server.on("GET /v1/scores/score_1/surprisals?format=parquet", "PAR1")
+    arguments = ("scores", "surprisals", "score_1", "--server", server.url, "--output")
+    assert invoke(*arguments, str(tmp_path / "words.parquet")) == 0
+    assert (tmp_path / "words.parquet").read_bytes() == b"PAR1"
+    assert invoke(*arguments, str(tmp_path / "words.xlsx")) == 2
+    assert ".csv, .parquet" in capsys.readouterr().err
+    server.on("GET /v1/scores/score_1/surprisals?format=csv", "word")
+    assert invoke(*arguments, str(tmp_path / "nowhere" / "words.csv")) == 2
+    assert "cannot be written" in " ".join(capsys.readouterr().err.split())
+
+
 def test_csv_and_json_exclude_each_other(invoke: Invoke) -> None:
     assert invoke("leaderboard", "--csv", "--json") == 2
 

@@ -225,6 +225,13 @@ def test_leaderboard_csv_is_passed_through(server: Server, client: Client) -> No
     assert client.leaderboard_csv() == "rank,model\n1,gpt2\n"
 
 
+def test_words_behind_a_score_are_passed_through(server: Server, client: Client) -> None:
+    server.on("GET /v1/scores/score_1/surprisals?format=csv", "word\r\nné\r\n")
+    server.on("GET /v1/scores/score_1/surprisals?format=parquet", "PAR1")
+    assert client.surprisals("score_1") == "word\r\nné\r\n".encode()
+    assert client.surprisals("score_1", format="parquet") == b"PAR1"
+
+
 def test_cancel_posts_without_a_body(server: Server, client: Client) -> None:
     server.on("POST /v1/jobs/job_1/cancel", {**JOB, "status": "cancelled"})
     assert client.cancel("job_1").status == "cancelled"
