@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import DataMalformed
 from ...types import FloatArray
@@ -11,6 +12,7 @@ from ..manifest import Alignment
 from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
 from .findings import Findings, listed
 from .material import Table, n_rows
+from .tables import numbers_of
 
 SMALLEST_N_TIMED = 3
 """Words with a time: of fewer there is no correlation."""
@@ -35,13 +37,24 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
         detail = f"{len(known)} words have a value; at least {SMALLEST_N_TIMED} that vary are needed"
         findings.error("times_constant", detail)
         return
+    lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
+    _check_known(words, lengths, np.isfinite(means), findings)
     if not is_time(measure):
         return
-    lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
     try:
         require_standing(means, lengths, words["story"], alignment)
     except DataMalformed as error:
         findings.error("alignment_contradicted", f"{error.detail} ({error.hint})")
+
+
+def _check_known(words: Table, lengths: FloatArray, has_value: NDArray[np.bool_], findings: Findings) -> None:
+    """Errors for words of one length or one frequency: every score is told beside what these explain."""
+    if np.ptp(lengths[has_value]) == 0:
+        findings.error("words_of_one_length", "words: all that have a value are equally long; no score can be computed")
+    frequencies = numbers_of(words["log_frequency"]) if "log_frequency" in words else None
+    if isinstance(frequencies, np.ndarray) and np.ptp(frequencies[has_value]) == 0:
+        detail = "words: log_frequency is the same for all words that have a value; leave the column out"
+        findings.error("frequency_constant", detail)
 
 
 def _check_coverage(words: Table, means: FloatArray, findings: Findings) -> None:

@@ -64,8 +64,6 @@ def _check_frequencies(words: Table, findings: Findings) -> None:
         "words: no number as log_frequency in",
         findings,
     )
-    if len(set(words["log_frequency"])) == 1:
-        findings.warn("frequency_constant", "words: log_frequency is the same for all words and tells nothing")
 
 
 def _numbered(words: Table, findings: Findings) -> Places:
