@@ -22,6 +22,7 @@ from . import (
     p8_second_protocol,
     p9_ceiling,
     p10_uncertainty,
+    p12_end_to_end,
 )
 from .table import Row
 
@@ -38,6 +39,7 @@ LINES: dict[str, Callable[[], list[Row]]] = {
         p8_second_protocol,
         p9_ceiling,
         p10_uncertainty,
+        p12_end_to_end,
         m1_hooks_and_bare_forward,
         m2_hooks_and_everything,
         m3_chunked_surprisal,

@@ -18,10 +18,10 @@ from scoring.subjects.families.base import supported_model_types
 from scoring.subjects.sources import ResolvedModel, resolve
 from scoring.types import Stimuli
 from storage.recordings import accept
-from worker.child import Child, scoring_environment
-from worker.exchange import ORDER_FILE, Progress, RunAnswer, RunOrder, ScoringOrder, Stage, run_answer_file
+from worker.exchange import Progress, RunOrder, ScoringOrder, Stage
 
 from . import subjects, texts, timing
+from .scoring_process import carried_out
 from .table import Row, at_most
 
 LINE = "P8"
@@ -57,7 +57,7 @@ class Service:
             runs=(run,),
         )
         with tempfile.TemporaryDirectory(dir=self.folder) as work:
-            return _carried_out(order, Path(work))
+            return carried_out(order, Path(work))
 
 
 def service(folder: Path, model: Any, read: Stimuli) -> Service:
@@ -125,16 +125,3 @@ def _recording(folder: Path, read: Stimuli) -> Path:
 def _write(path: Path, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     with path.open("w", newline="", encoding="utf8") as stream:
         csv.writer(stream).writerows([head, *rows])
-
-
-def _carried_out(order: ScoringOrder, work: Path) -> list[Progress]:
-    order.write(work / ORDER_FILE)
-    child, said = Child("worker.pipeline", work, scoring_environment(work)), list[Progress]()
-    try:
-        while (lines := child.read(timeout_s=1.0)) is not None:
-            said += lines
-    finally:
-        child.close()
-    answer = RunAnswer.read(run_answer_file(work, RUN))
-    assert answer.failure is None, answer.failure
-    return said

@@ -12,7 +12,7 @@ from scoring.baselines import score_baseline
 from scoring.benchmarks.base import benchmark_named
 from scoring.controls import CONFOUNDED, CONTROLS, LEAK, difference, warnings
 from scoring.datasets import natural_stories
-from scoring.evaluate import brain_score, score
+from scoring.evaluate import brain_score, score, words_behind
 from scoring.metrics.delta_likelihood import Predictors
 from scoring.metrics.linear_predictivity import predict_recording, summarised
 from scoring.metrics.part_fits import fit_parts
@@ -63,6 +63,21 @@ def test_reading_as_the_study_measures_it(model, data_store):
     assert (found.n.stimuli, found.measures["n_without_surprisal"]) == (10_256 - 481, 1)
     assert (found.ceiling.value, found.ceiling.method) == (0.858, CeilingMethod.SPLIT_HALF_CONSISTENCY)
     assert found.normalised == pytest.approx(found.raw / 0.858)
+
+
+@pytest.mark.parametrize("model", MODELS[:1], indirect=True)
+def test_the_words_behind_a_score_are_those_of_the_corpus(model, data_store):
+    experiment = natural_stories.load(data_store("futrell2018"))
+    responses = model.respond(experiment.stimuli, layers=False, surprisal=True)
+    table = words_behind(responses, experiment, GROUPED)
+    assert table.word == experiment.stimuli.texts
+    assert table.stimulus_id == experiment.stimuli.ids
+    assert (len(table.word), sum(table.is_used)) == (10_256, 10_246)
+    assert {"'Admiral", "well-known,", "1635,"} & set(table.word)
+    bits, times = (np.array(one, dtype=float) for one in (table.surprisal_bits, table.time_realigned_ms))
+    used = np.array(table.is_used)
+    found = score(model, "futrell2018", data=data_store("futrell2018"))
+    assert np.corrcoef(bits[used], times[used])[0, 1] == pytest.approx(found.raw, abs=1e-9)
 
 
 BEYOND = {
