@@ -31,7 +31,7 @@ class Errors:
 
     `squared` are held-out squared errors, summed (for Selection.INNER_FOLDS: shares of unexplained variance);
     `variation` is the squared deviation of training responses from their mean. `inner_r` (n_penalties, n_units) is the
-    mean r over inner folds; None where there are none.
+    mean r over inner folds; None where it was not asked for.
     """
 
     squared: FloatArray
@@ -118,6 +118,7 @@ def errors(
     *,
     selection: Selection,
     folds: Sequence[Fold],
+    with_inner_r: bool = False,
     memory_bytes: int | None = None,
 ) -> Errors:
     """The held-out errors of each penalty within the training rows of a fold; `folds` are all outer ones."""
@@ -125,11 +126,12 @@ def errors(
     variation = np.concatenate([((rows - rows.mean(axis=0)) ** 2).sum(axis=0) for rows in _columns(Y, fold, chunks)])
     if selection is Selection.NESTED_FOLDS:
         inner = [one for one in (fold.inner(other) for other in folds if other is not fold) if len(one.test)]
-        squared, inner_r = _over_folds(kernel, Y, inner, penalties, chunks=chunks, as_share=False)
+        squared = _over_folds(kernel, Y, inner, penalties, chunks=chunks, as_share=False)
+        inner_r = _mean_r(kernel, Y, inner, penalties, chunks=chunks) if with_inner_r else None
         return Errors(squared=squared, variation=variation, inner_r=inner_r)
     if selection is Selection.INNER_FOLDS:
-        squared, inner_r = _over_folds(kernel, Y, _blocks(fold.train), penalties, chunks=chunks, as_share=True)
-        return Errors(squared=squared, variation=variation, inner_r=inner_r)
+        squared = _over_folds(kernel, Y, _blocks(fold.train), penalties, chunks=chunks, as_share=True)
+        return Errors(squared=squared, variation=variation)
     exact = selection is Selection.LEAVE_ONE_OUT
     squared = _leaving_one_out(kernel, Y, fold, penalties, chunks=chunks, exact=exact)
     return Errors(squared=squared, variation=variation)
@@ -154,8 +156,9 @@ def _over_folds(
     *,
     chunks: Sequence[slice],
     as_share: bool,
-) -> tuple[FloatArray, FloatArray]:
-    total, r_sum, r_count = np.zeros((3, len(penalties), Y.shape[1]))
+) -> FloatArray:
+    """Squared errors, or shares of unexplained variance, summed over folds: (n_penalties, n_units)."""
+    total = np.zeros((len(penalties), Y.shape[1]))
     for fold in folds:
         solved = kernel(fold)
         for chunk in chunks:
@@ -164,11 +167,23 @@ def _over_folds(
             with np.errstate(invalid="ignore", divide="ignore"):
                 share = squared / ((tested - tested.mean(axis=0)) ** 2).sum(axis=0)
             total[:, chunk] += np.where(np.isfinite(share), share, 1.0) if as_share else squared
+    return total
+
+
+def _mean_r(
+    kernel: Kernel, Y: FloatArray, folds: Sequence[Fold], penalties: FloatArray, *, chunks: Sequence[slice]
+) -> FloatArray:
+    """The mean of r over the folds where it is defined, (n_penalties, n_units)."""
+    r_sum, r_count = np.zeros((2, len(penalties), Y.shape[1]))
+    for fold in folds:
+        solved = kernel(fold)
+        for chunk in chunks:
+            tested, predictions = Y[fold.test, chunk], solved.path(Y[:, chunk], penalties)
             r = np.stack([pearson_columns(tested, prediction, Y[fold.train, chunk]) for prediction in predictions])
             r_sum[:, chunk] += np.nan_to_num(r)
             r_count[:, chunk] += ~np.isnan(r)
     with np.errstate(invalid="ignore"):
-        return total, r_sum / r_count
+        return r_sum / r_count
 
 
 def _leaving_one_out(

@@ -133,6 +133,7 @@ def _encode_directly(problem: Problem, layer: FloatArray, Y: FloatArray, *, is_g
                 penalties,
                 selection=regression.selection,
                 folds=problem.folds,
+                with_inner_r=problem.judges_inner_folds,
                 memory_bytes=problem.memory_bytes,
             )
             chosen[:] = choose(tried.squared, tried.variation, regression.scope, problem.owners)
