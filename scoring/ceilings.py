@@ -7,10 +7,7 @@ from collections.abc import Callable
 from .datasets.base import Experiment
 from .errors import NumericalFailure
 from .protocols import BrainRules
-from .reliability import from_item_variance, split_half
 from .results import Ceiling
-
-__all__ = ["ceiling_of", "from_item_variance", "split_half"]
 
 
 def ceiling_of(

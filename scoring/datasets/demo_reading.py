@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from ..ceilings import from_item_variance
+from ..reliability import from_item_variance
 from ..types import FloatArray, Passage, ReadingTimes, Stimuli
 from .base import Experiment
 from .download import DataStore

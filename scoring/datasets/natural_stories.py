@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..ceilings import from_item_variance, split_half
 from ..errors import DataMalformed
+from ..reliability import from_item_variance, split_half
 from ..results import Ceiling, CeilingMethod
 from ..types import FloatArray, Passage, Readings, ReadingTimes, Stimuli
 from .alignment import realigned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +35,8 @@ def correlate_reading_times(
     if surprisals is None:
         raise NumericalFailure("the subject gave no surprisals")
     words, correlate = Words.of(stimuli, times.log_frequency), _correlation(rules)
-    aligned = {"published": times.published, "realigned": times.realigned}
-    by_rule = bits_by_rule(surprisals, rules)
-    bits = by_rule[""]
-    dropped = words.begins_sentence & rules.drops_sentence_starts
+    by_rule, dropped = bits_by_rule(surprisals, rules), dropped_words(words, rules)
+    bits, aligned = by_rule[""], aligned_times(times)
     judged = np.where(dropped, np.nan, aligned[rules.times])
     rows = np.isfinite(bits) & np.isfinite(judged)
     if rows.sum() < 3 or np.ptp(bits[rows]) == 0:
@@ -59,9 +58,8 @@ def correlate_reading_times(
 
 def correlate_words(values: FloatArray, times: ReadingTimes, stimuli: Stimuli, rules: ReadingRules) -> Outcome:
     """As `correlate_reading_times`, of what is known of words, (n_words,), in the place of surprisal: r alone."""
-    words, correlate = Words.of(stimuli, None), _correlation(rules)
-    aligned = {"published": times.published, "realigned": times.realigned}
-    dropped = words.begins_sentence & rules.drops_sentence_starts
+    dropped, aligned = dropped_words(Words.of(stimuli, None), rules), aligned_times(times)
+    correlate = _correlation(rules)
     judged = np.where(dropped, np.nan, aligned[rules.times])
     rows = np.isfinite(values) & np.isfinite(judged)
     if rows.sum() < 3 or np.ptp(values[rows]) == 0:
@@ -90,6 +88,16 @@ def bits_by_rule(surprisals: Surprisals, rules: ReadingRules) -> dict[str, Float
     if not rules.is_stream:
         return by_rule
     return {suffix: np.concatenate([[np.nan], bits[1:]]) for suffix, bits in by_rule.items()}
+
+
+def aligned_times(times: ReadingTimes) -> dict[str, FloatArray]:
+    """Mean times by the name of their alignment."""
+    return {"published": times.published, "realigned": times.realigned}
+
+
+def dropped_words(words: Words, rules: ReadingRules) -> NDArray[np.bool_]:
+    """The words that correlations leave out under the rules, (n_words,)."""
+    return words.begins_sentence & rules.drops_sentence_starts
 
 
 def _by_boundary(surprisals: Surprisals, rules: ReadingRules) -> FloatArray:
@@ -123,28 +131,37 @@ def _beyond(by_rule: Mapping[str, FloatArray], aligned: Mapping[str, FloatArray]
     predictors = Predictors.of(words)
     if predictors is None:
         return {}
-    return {
-        f"{measure}_{name}{suffix}": value
-        for name, times in aligned.items()
-        for suffix, bits in by_rule.items()
-        for measure, value in likelihood_measures(bits, times, words, predictors).items()
-    }
+    found: dict[str, float] = {}
+    for name, times in aligned.items():
+        measured = partial(likelihood_measures, times=times, words=words, predictors=predictors)
+        found |= _by_each_rule(name, by_rule, measured)
+    return found
 
 
 def _by_reader(by_rule: Mapping[str, FloatArray], times: ReadingTimes, words: Words) -> dict[str, float]:
-    """What surprisal says of single readers' times under each alignment that has them; rules that agree share it."""
+    """What surprisal says of single readers' times under each alignment that has them."""
     predictors = Predictors.of(words)
     if predictors is None:
         return {}
     found: dict[str, float] = {}
     for name, readings in times.readings.items():
-        computed: list[tuple[FloatArray, dict[str, float]]] = []
-        for suffix, bits in by_rule.items():
-            measures = next((known for other, known in computed if np.array_equal(bits, other, equal_nan=True)), None)
-            if measures is None:
-                measures = mixed_measures(bits, readings, words, predictors)
-                computed.append((bits, measures))
-            found |= {f"{measure}_{name}{suffix}": value for measure, value in measures.items()}
+        measured = partial(mixed_measures, readings=readings, words=words, predictors=predictors)
+        found |= _by_each_rule(name, by_rule, measured)
+    return found
+
+
+def _by_each_rule(
+    alignment: str, by_rule: Mapping[str, FloatArray], measured: Callable[[FloatArray], dict[str, float]]
+) -> dict[str, float]:
+    """Measures of surprisals by each rule, named after alignment and rule; rules that agree are measured once."""
+    found: dict[str, float] = {}
+    computed: list[tuple[FloatArray, dict[str, float]]] = []
+    for suffix, bits in by_rule.items():
+        measures = next((known for other, known in computed if np.array_equal(bits, other, equal_nan=True)), None)
+        if measures is None:
+            measures = measured(bits)
+            computed.append((bits, measures))
+        found |= {f"{measure}_{alignment}{suffix}": value for measure, value in measures.items()}
     return found
 
 

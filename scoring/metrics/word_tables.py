@@ -11,16 +11,15 @@ from ..protocols import ReadingRules
 from ..responses import Surprisals
 from ..types import FloatArray, IndexArray, ReadingTimes, Stimuli
 from ..word_table import Numbers, Reason, WordTable
-from .reading_times import bits_by_rule
+from .reading_times import aligned_times, bits_by_rule, dropped_words
 from .words import Words
 
 
 def tabulate_words(surprisals: Surprisals, times: ReadingTimes, stimuli: Stimuli, rules: ReadingRules) -> WordTable:
     """Every word with what `correlate_reading_times` makes of it: r over the used rows is the raw score."""
     words, by_rule = Words.of(stimuli, times.log_frequency), bits_by_rule(surprisals, rules)
-    judged = {"published": times.published, "realigned": times.realigned}[rules.times]
-    dropped = words.begins_sentence & rules.drops_sentence_starts
-    reasons = tuple(map(_reason, np.isfinite(by_rule[""]), np.isfinite(judged), dropped))
+    has_time = np.isfinite(aligned_times(times)[rules.times])
+    reasons = tuple(map(_reason, np.isfinite(by_rule[""]), has_time, dropped_words(words, rules)))
     unknown = np.full(len(stimuli), np.nan)
     are_known = surprisals.n_tokens > 0
     return WordTable(

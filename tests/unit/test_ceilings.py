@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from scoring.ceilings import ceiling_of, split_half
+from scoring.ceilings import ceiling_of
 from scoring.datasets.base import Experiment
 from scoring.extrapolation import fit_saturation, saturation
 from scoring.metrics.part_fits import part_data
@@ -18,6 +18,7 @@ from scoring.recording import Recording, Units
 from scoring.regression.encode import cross_val_encode
 from scoring.regression.folds import Split, SplitKind, make_folds
 from scoring.regression.rules import NESTED_RIDGE
+from scoring.reliability import split_half
 from scoring.results import CeilingMethod
 from scoring.subject_extrapolation import collect, pools_of
 from scoring.types import Passage, Stimuli

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from scoring.ceilings import from_item_variance
 from scoring.datasets.base import Experiment
 from scoring.errors import DataMalformed, NumericalFailure
 from scoring.metrics.correlation import constant_columns, pearson, pearson_columns
@@ -16,6 +15,7 @@ from scoring.metrics.reading_times import correlate_reading_times
 from scoring.protocols import GROUPED, PAPER
 from scoring.recording import Recording, Units
 from scoring.regression.folds import Split, SplitKind, make_folds, refuse_text_in_two_groups
+from scoring.reliability import from_item_variance
 from scoring.responses import SurprisalKind, Surprisals
 from scoring.results import Ceiling
 from scoring.types import Passage, ReadingTimes, Stimuli

@@ -5,12 +5,12 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from scoring.ceilings import from_item_variance, split_half
 from scoring.datasets import natural_stories
 from scoring.datasets.download import DataStore
 from scoring.datasets.manifest import Alignment, DataFile, Dataset
 from scoring.datasets.single_readings import by_reader, readings_of
 from scoring.errors import DataMalformed
+from scoring.reliability import from_item_variance, split_half
 from scoring.results import CeilingMethod
 
 HEAD = "WorkerId\tWorkTimeInSeconds\tcorrect\titem\tzone\tRT\tword\tnItem\tmeanItemRT\tsdItemRT\tgmeanItemRT\tgsdItemRT"
