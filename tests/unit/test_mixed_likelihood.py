@@ -240,9 +240,12 @@ def scored(bits, boundary_bits, alignments, monkeypatch):
         kind=SurprisalKind.CAUSAL,
     )
     calls = []
-    monkeypatch.setattr(
-        reading_times, "mixed_measures", lambda *arguments: calls.append(1) or mixed_measures(*arguments)
-    )
+
+    def counting(*arguments, **options):
+        calls.append(1)
+        return mixed_measures(*arguments, **options)
+
+    monkeypatch.setattr(reading_times, "mixed_measures", counting)
     return correlate_reading_times(given, times, read, GROUPED.reading).measures, len(calls)
 
 
