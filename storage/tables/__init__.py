@@ -1,0 +1,23 @@
+"""The tables, as they are after the newest migration. Rows never leave `storage`: readers get frozen views."""
+
+from .access import ApiKeyRow, IdempotencyKeyRow
+from .base import Base
+from .results import CeilingRow, ModelRow, ScoreDrawsRow, ScoreLayerRow, ScoreRow, WordTableRow
+from .work import EventRow, JobRow, JobRunRow, RunRow, WorkerRow
+
+__all__ = [
+    "ApiKeyRow",
+    "Base",
+    "CeilingRow",
+    "EventRow",
+    "IdempotencyKeyRow",
+    "JobRow",
+    "JobRunRow",
+    "ModelRow",
+    "RunRow",
+    "ScoreDrawsRow",
+    "ScoreLayerRow",
+    "ScoreRow",
+    "WordTableRow",
+    "WorkerRow",
+]
