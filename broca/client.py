@@ -16,6 +16,7 @@ from .benchmarks import Benchmark
 from .board import Leaderboard
 from .connection import Connection, QueryValue
 from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
+from .matching import MatchedPerplexity
 from .packing import packed
 from .results import Job, LayerScore, Model, Result, Score
 
@@ -131,6 +132,11 @@ class Client:
         """
         path = f"/v1/scores/{_segment(score_id)}/surprisals"
         return self._connection.get_bytes(path, {"format": format}, accept="*/*")
+
+    def matched_perplexity(self, score_id: str, *, base: Sequence[str] | None = None) -> MatchedPerplexity:
+        """The score's ΔLL beside that of base models (`base`, or all untuned ones) of the same perplexity."""
+        path = f"/v1/scores/{_segment(score_id)}/matched-perplexity"
+        return _parse(MatchedPerplexity, self._connection.get(path, {"base": ",".join(base) if base else None}))
 
     def leaderboard(
         self,

@@ -219,6 +219,11 @@ class Score:
             raise NumericalFailure(f"score of {self.subject} on {self.benchmark} holds a number that is not finite")
 
     @property
+    def is_comparable(self) -> bool:
+        """False where the surprisals are not those of a causal model."""
+        return all(warning.code != NOT_COMPARABLE for warning in self.warnings)
+
+    @property
     def normalised(self) -> float | None:
         """Raw over ceiling; None where there is no ceiling. May exceed 1."""
         return None if self.ceiling.value is None else self.raw / self.ceiling.value

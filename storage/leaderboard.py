@@ -20,6 +20,7 @@ from scoring.results import NOT_COMPARABLE, Interval
 from . import baselines, models
 from .columns import dump_json
 from .errors import SortUnknown
+from .score_rows import is_comparable
 from .states import RunStatus
 from .tables import ModelRow, RunRow, ScoreRow
 
@@ -246,7 +247,7 @@ def _flags(session: Session, scores: Sequence[ScoreRow]) -> Mapping[str, tuple[s
 def _cell(score: ScoreRow | None, column: Column, missing: str, flags: Mapping[str, tuple[str, ...]]) -> Cell:
     if score is None:
         return Cell(value=None, missing=missing)
-    if any(warning["code"] == NOT_COMPARABLE for warning in score.warnings):
+    if not is_comparable(score):
         return Cell(value=None, missing=NOT_COMPARABLE, score_id=score.id)
     scale = score.ceiling if column.normalised and score.ceiling is not None else 1.0
     return Cell(

@@ -38,6 +38,11 @@ def to_columns(score: science.Score) -> dict[str, Any]:
     }
 
 
+def is_comparable(row: ScoreRow) -> bool:
+    """Whether a score may stand beside others; not where its surprisals are not those of a causal model."""
+    return all(warning["code"] != science.NOT_COMPARABLE for warning in row.warnings)
+
+
 def to_score(row: ScoreRow, layers: tuple[science.LayerScore, ...], draws: Sequence[float]) -> science.Score:
     """The score that a row, its layer curve and its draws are of."""
     return science.Score(

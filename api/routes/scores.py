@@ -6,11 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from scoring.matched_perplexity import match
 from scoring.word_parquet import from_parquet
-from storage import baselines, scores, word_tables
+from storage import baselines, matching, scores, word_tables
 
 from ..csv_tables import CSV_ANSWER, PARQUET, csv_answer, json_answer, parquet_answer, wants_csv, wants_parquet
 from ..dependencies import DatabaseDependency
+from ..matching import MatchedPerplexity, MatchedQuery, matched_view
 from ..requests import NoParameters, TableQuery, WordsQuery
 from ..schemas import ListOf
 from ..score_schemas import LayerScore, Participant, Provenance, Score
@@ -87,6 +89,18 @@ def get_surprisals(
     if wants_parquet(query.format, request):
         return parquet_answer(data, name=name)
     return csv_answer(words_csv(from_parquet(data)), name=name)
+
+
+@router.get("/{score_id}/matched-perplexity")
+def get_matched_perplexity(
+    score_id: str, query: Annotated[MatchedQuery, Query()], database: DatabaseDependency
+) -> MatchedPerplexity:
+    """How far each ΔLL of a score is above what base models of its perplexity reach, or why that cannot be told."""
+    with database.read() as session:
+        stored = scores.get(session, score_id)
+        base = matching.base_scores(session, stored, query.named())
+    matched = match(stored.score.measures, [one.measures for one in base], is_comparable=stored.score.is_comparable)
+    return matched_view(stored.id, matched, base, query.named())
 
 
 @router.get("/{score_id}/provenance")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import BrocaError
+from ..matching import MatchedPerplexity
 from ..results import BaselineScore, Job, ProblemDocument, Progress, Score
 
 WIDTH_OF_A_FILE = 240
@@ -91,6 +92,17 @@ def _baselines(baselines: Sequence[BaselineScore]) -> str:
         ends = dict.fromkeys([number(min(twins)), number(max(twins))])
         said.append(f"untrained {' … '.join(ends)} ({len(twins)} seed{'s' if len(twins) > 1 else ''})")
     return ", ".join(said)
+
+
+def matched_table(found: MatchedPerplexity) -> Table:
+    """A score's ΔLL beside that of base models of its perplexity."""
+    table = Table(caption=f"log2 perplexity {number(found.log2_perplexity)} bits, {found.base.n} base models")
+    for name in ("measure", "ΔLL", "expected", "difference", "95 % interval"):
+        table.add_column(name, justify="left" if name == "measure" else "right")
+    for one in found.data:
+        digits = (f"{value:.5f}" for value in (one.value, one.expected, one.difference))
+        table.add_row(one.measure, *digits, f"{one.low:.5f} … {one.high:.5f}")
+    return table
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,16 @@ import typer
 
 from ..client import FORMATS, Client
 from ..errors import FileUnusable
+from .display import matched_table, messages_console, results_console
 from .options import SERVER
+
+REASONS = {
+    "no_perplexity": "the score knows no perplexity or no ΔLL: it is none of reading, or words have no frequencies",
+    "not_comparable": "its surprisals are not those of a causal model",
+    "too_few_base_models": "there are {base.n} base models with such a score, and it takes {base.minimum}",
+    "outside_range": "no base model on one side: their log2 perplexities reach from {base.log2_perplexity_low:.2f} to "
+    "{base.log2_perplexity_high:.2f} bits",
+}
 
 app = typer.Typer(help="What lies behind a score.", no_args_is_help=True)
 
@@ -34,3 +43,25 @@ def surprisals(
         output.write_bytes(data)
     except OSError as error:
         raise FileUnusable(f"{output} cannot be written: {error.strerror}") from error
+
+
+@app.command("matched")
+def matched(
+    score_id: str = typer.Argument(metavar="SCORE", help="The id of a score of reading."),
+    base: str = typer.Option(None, "--base", help="Ids of base models, separated by commas; else all untuned ones."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+    server: str = SERVER,
+) -> None:
+    """Compare a score's ΔLL with that of base models of the same perplexity."""
+    named = [name.strip() for name in base.split(",") if name.strip()] if base else None
+    with Client(server) as client:
+        found = client.matched_perplexity(score_id, base=named)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    if found.base.missing:
+        messages_console().print(f"without a score here: {', '.join(found.base.missing)}", markup=False)
+    if found.reason is not None:
+        messages_console().print(REASONS.get(found.reason, found.reason).format(base=found.base), markup=False)
+        raise typer.Exit(1)
+    results_console().print(matched_table(found))

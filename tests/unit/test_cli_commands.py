@@ -253,3 +253,27 @@ def test_data_without_a_public_address_exits_with_1_and_says_what_a_mirror_must_
 def test_unknown_data_exits_with_2_and_the_nearest_name(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("data", "get", "natural-storys") == 2
     assert "did you mean natural-stories?" in capsys.readouterr().err
+
+
+def test_a_score_is_shown_beside_base_models_of_its_perplexity(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"measure": "delta_ll_realigned", "value": 0.021, "expected": 0.015, "difference": 0.006, "low": 0.001}
+    answer = {"score": "score_1", "log2_perplexity": 10.5, "reason": None, "data": [{**row, "high": 0.011}]}
+    answer["base"] = {"models": [f"m{number}" for number in range(8)], "missing": ["org/nowhere"]}
+    server.on("GET /v1/scores/score_1/matched-perplexity?base=a%2Cb", answer)
+    assert invoke("scores", "matched", "score_1", "--base", "a, b", "--server", server.url) == 0
+    shown = capsys.readouterr()
+    for part in ("delta_ll_realigned", "0.02100", "0.01500", "0.00600", "0.00100 … 0.01100", "8 base models"):
+        assert part in shown.out
+    assert "org/nowhere" in shown.err
+
+
+def test_a_comparison_that_cannot_be_made_says_why(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = {"models": [], "missing": [], "minimum": 8, "log2_perplexity_low": 8.0, "log2_perplexity_high": 9.5}
+    answer = {"score": "score_1", "log2_perplexity": 10.5, "reason": "outside_range", "data": [], "base": base}
+    server.on("GET /v1/scores/score_1/matched-perplexity", answer)
+    assert invoke("scores", "matched", "score_1", "--server", server.url) == 1
+    assert "from 8.00 to 9.50 bits" in " ".join(capsys.readouterr().err.split())
