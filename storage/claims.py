@@ -21,6 +21,9 @@ from .transitions import announce, lock_runs, update_runs
 CLAIM_LOCK = 7_266_002
 """The first number of PostgreSQL's advisory locks of batches; the second is made of the batch's key."""
 
+ORDER = (RunRow.is_background, RunRow.priority, RunRow.created_at, RunRow.id)
+"""The queue's order, that of its index: asked for even where it does not matter, lest all runs be read."""
+
 N_CANDIDATES = 1000
 """Runs at the front of the queue that a claim looks at: more than can be in other workers' hands at one moment."""
 
@@ -50,7 +53,7 @@ def claim(
 def is_any_due(session: Session, *, device_class: str | None = None, memory_bytes: int | None = None) -> bool:
     """Whether a claim would find something, without a lock: what idle workers ask over and over."""
     due = _due(now(session), device_class, memory_bytes)
-    return session.scalars(sa.select(RunRow.id).where(*due).limit(1)).first() is not None
+    return session.scalars(sa.select(RunRow.id).where(*due).order_by(*ORDER).limit(1)).first() is not None
 
 
 def _due(at: datetime, device_class: str | None, memory_bytes: int | None) -> tuple[sa.ColumnElement[bool], ...]:
@@ -70,8 +73,7 @@ def _front_batch(session: Session, due: Collection[sa.ColumnElement[bool]], trie
     keeps them apart, and lets workers claim different batches at the same moment. The front of the queue is read in
     order and only as far as the first free batch.
     """
-    order = (RunRow.is_background, RunRow.priority, RunRow.created_at, RunRow.id)
-    front = sa.select(RunRow.batch_key).where(*due).order_by(*order)
+    front = sa.select(RunRow.batch_key).where(*due).order_by(*ORDER)
     if tried:
         front = front.where(RunRow.batch_key.not_in(tried))
     if session.get_bind().dialect.name == "sqlite":

@@ -37,7 +37,8 @@ def is_any_overdue(session: Session) -> bool:
     at = now(session)
     lost = sa.select(RunRow.id).where(RunRow.status == RunStatus.RUNNING, RunRow.lease_until < at)
     late = sa.select(RunRow.id).where(RunRow.status == RunStatus.QUEUED, RunRow.expires_at <= at)
-    return any(session.scalars(query.limit(1)).first() is not None for query in (lost, late))
+    ordered = (lost.order_by(RunRow.lease_until), late.order_by(RunRow.expires_at))  # as their indexes are
+    return any(session.scalars(query.limit(1)).first() is not None for query in ordered)
 
 
 def expire_leases(

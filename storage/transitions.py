@@ -18,7 +18,6 @@ from . import events
 from .states import LIVE_JOBS, TERMINAL_JOBS, JobStatus, RunStatus, job_status
 from .tables import JobRow, JobRunRow, RunRow
 
-
 FREE: Mapping[str, None] = {"token": None, "worker": None, "lease_until": None}
 """What the row of a run that nobody holds says about its holder."""
 
