@@ -36,6 +36,7 @@ __all__ = [
     "from_row",
     "get",
     "held",
+    "held_by_workers",
     "is_any_due",
     "is_any_overdue",
     "live_tokens",
@@ -69,6 +70,15 @@ def beat(session: Session, token: str, run_ids: Collection[str], *, lease_s: flo
 def held(session: Session, token: str) -> set[str]:
     """The runs that this claim still holds; nothing is locked or written."""
     return set(session.scalars(sa.select(RunRow.id).where(*_held_by(token))))
+
+
+def held_by_workers(session: Session) -> dict[str, list[Run]]:
+    """The runs that are being worked on, by the id of their worker."""
+    by_worker: dict[str, list[Run]] = {}
+    query = sa.select(RunRow).where(RunRow.status == RunStatus.RUNNING).order_by(RunRow.created_at, RunRow.id)
+    for row in session.scalars(query):
+        by_worker.setdefault(row.worker or "", []).append(from_row(row))
+    return by_worker
 
 
 def live_tokens(session: Session) -> set[str]:
