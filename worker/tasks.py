@@ -7,10 +7,12 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.platforms import SecurityWarning
+from kombu import Queue
 
 from storage.engine import Database
 
-from .queue import WAKE, make_app
+from .processes import adopt_orphans
+from .queue import BELL, WAKE, bell_of, make_app
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
@@ -18,6 +20,7 @@ from .supervisor import Supervisor
 def run_worker(settings: WorkerSettings) -> None:
     """Work until SIGTERM or SIGINT; runs under way are then handed back without spending an attempt."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    adopt_orphans()
     supervisor = Supervisor(settings, Database(settings.resolved_database_url))
     app = build_app(settings, supervisor)
     # Celery warns root of pickled messages; only JSON is accepted here.
@@ -36,6 +39,7 @@ def run_worker(settings: WorkerSettings) -> None:
 def build_app(settings: WorkerSettings, supervisor: Supervisor) -> Celery:
     """The Celery app of a worker: the wake task, and the supervisor as a step of the worker's life."""
     app = make_app(settings)
+    app.conf.task_queues = [Queue(name) for name in (BELL, bell_of(supervisor.device_class))]
 
     def wake(_job_id: str) -> None:
         supervisor.ring()
