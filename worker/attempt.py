@@ -197,7 +197,7 @@ class Attempt:
         known = {None, *(run.id for run in self._claim.runs)}
         next_tick = 0.0
 
-        def each_turn(lines: list[Progress]) -> None:
+        def each_turn(lines: list[Progress]) -> bool:
             nonlocal next_tick
             for line in lines:
                 if line.warning is not None:
@@ -212,6 +212,7 @@ class Attempt:
                 self._ledger.show(latest)
                 latest.clear()
                 next_tick = time.monotonic() + TICK_S
+            return bool(self._ledger.open_runs)
 
         limits = Limits(timeout_s=self._settings.run_timeout_s, memory_bytes=self._memory_limit)
         return attend(child, limits, each_turn=each_turn)

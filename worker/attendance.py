@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .child import MAX_OUTPUT_BYTES, Child
+from .child import ENDING_S, MAX_OUTPUT_BYTES, Child
 from .exchange import Failure, Progress
 from .processes import kernel_kills
 
@@ -22,16 +22,17 @@ class Limits:
     memory_bytes: int | None
 
 
-def attend(child: Child, limits: Limits, *, each_turn: Callable[[list[Progress]], None]) -> Failure:
+def attend(child: Child, limits: Limits, *, each_turn: Callable[[list[Progress]], bool]) -> Failure:
     """Let a child work until it ends or goes beyond a limit, and end it for certain.
 
-    `each_turn` is given the lines that came, many times a second. The answer says what became of the child, for runs
-    that it left without an answer of their own.
+    `each_turn` is given the lines that came, many times a second, and says whether more is waited for: if not, the
+    child has a few seconds to end. The answer says what became of it, for runs that it left without an answer.
     """
     deadline, n_kills = time.monotonic() + limits.timeout_s, kernel_kills()
     try:
         while (lines := child.read(timeout_s=TURN_S)) is not None:
-            each_turn(lines)
+            if not each_turn(lines):
+                deadline = min(deadline, time.monotonic() + ENDING_S)
             if (beyond := _beyond(child, limits, deadline)) is not None:
                 return beyond
     finally:

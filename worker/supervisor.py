@@ -83,16 +83,22 @@ class Supervisor:
 
     def _work_once(self) -> bool:
         """Take what is due and bring it to an end; False when nothing was due."""
-        serves = {"device_class": self.device_class, "memory_bytes": self._here.memory_bytes}
+        here = self._here
         with self._database.read() as session:
-            if not runs.is_any_due(session, **serves):
+            if not runs.is_any_due(session, device_class=here.device_class, memory_bytes=here.memory_bytes):
                 return False
         with self._database.write() as session:
-            claim = runs.claim(session, worker=self._here.id, lease_s=self._settings.lease_s, **serves)
+            claim = runs.claim(
+                session,
+                worker=here.id,
+                lease_s=self._settings.lease_s,
+                device_class=here.device_class,
+                memory_bytes=here.memory_bytes,
+            )
         if claim is None:
             return False
         _log.info("claimed %d runs of %s", len(claim.runs), claim.model_id)
-        Attempt(claim, self._settings, self._database, here=self._here, stopping=self._stopping).run()
+        Attempt(claim, self._settings, self._database, here=here, stopping=self._stopping).run()
         return True
 
     def _live(self) -> None:

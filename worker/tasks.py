@@ -7,7 +7,6 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.platforms import SecurityWarning
-from kombu import Queue
 
 from storage.engine import Database
 
@@ -28,6 +27,7 @@ def run_worker(settings: WorkerSettings) -> None:
     app.Worker(
         pool="threads",
         concurrency=1,
+        queues=[BELL, bell_of(supervisor.device_class)],
         loglevel="WARNING",
         quiet=True,
         without_gossip=True,
@@ -39,7 +39,6 @@ def run_worker(settings: WorkerSettings) -> None:
 def build_app(settings: WorkerSettings, supervisor: Supervisor) -> Celery:
     """The Celery app of a worker: the wake task, and the supervisor as a step of the worker's life."""
     app = make_app(settings)
-    app.conf.task_queues = [Queue(name) for name in (BELL, bell_of(supervisor.device_class))]
 
     def wake(_job_id: str) -> None:
         supervisor.ring()
