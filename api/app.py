@@ -14,7 +14,7 @@ from worker.queue import Bell
 
 from . import problems
 from .middleware import BodyLimit, RequestIds
-from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores
+from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores, workers
 from .settings import ApiSettings
 from .version import package_version
 
@@ -45,7 +45,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_at=uploads)
     app.add_middleware(RequestIds)
-    for resource in (jobs, scores, models, benchmarks, leaderboard, health):
+    for resource in (jobs, scores, models, benchmarks, leaderboard, workers, health):
         app.include_router(resource.router, responses=PROBLEM)
     return app
 

@@ -86,6 +86,7 @@ class SchemaOutdated(ApiError):
 
 
 ELSEWHERE: Mapping[str, str] = {
+    "expired": "The run still waited for a worker when its time was up.",
     "timeout": "The run took longer than it may.",
     "worker_lost": "Every worker that took the run stopped before it was finished.",
     "cancelled": "Somebody cancelled the work.",

@@ -13,19 +13,18 @@ from storage.jobs import Job as StoredJob
 from storage.models import Model as StoredModel
 from storage.runs import Run as StoredRun
 from storage.states import LIVE_JOBS, RunStatus
+from storage.workers import Worker
 
 from .problems import Problem, make_problem
 from .schemas import Event, Job, JobModel, JobUrls, Progress, Run
 
-NO_WORKER = "waiting for a worker: none is running"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What a job's view needs beside the job: models by id and revision, and whether any worker is alive."""
+    """What a job's view needs beside the job: models by id and revision, and the live workers where a job waits."""
 
     models: Mapping[tuple[str, str], StoredModel]
-    worker_is_alive: bool
+    workers: Sequence[Worker]
 
 
 def look_around(database: Database, jobs: Sequence[StoredJob], *, worker_silence_s: float) -> Surroundings:
@@ -33,11 +32,11 @@ def look_around(database: Database, jobs: Sequence[StoredJob], *, worker_silence
     resolved = {job.model_id for job in jobs if _revision(job) is not None}
     is_waiting = any(_is_waiting(job) for job in jobs)
     if not resolved and not is_waiting:
-        return Surroundings(models={}, worker_is_alive=True)
+        return Surroundings(models={}, workers=())
     with database.read() as session:
         known = models.revisions(session, resolved) if resolved else {}
-        is_alive = not is_waiting or bool(workers.alive(session, within_s=worker_silence_s))
-    return Surroundings(models=known, worker_is_alive=is_alive)
+        alive = workers.alive(session, within_s=worker_silence_s) if is_waiting else ()
+    return Surroundings(models=known, workers=alive)
 
 
 def job_view(job: StoredJob, around: Surroundings) -> Job:
@@ -105,8 +104,8 @@ def _progress(job: StoredJob, around: Surroundings) -> Progress:
     fraction = sum(run.fraction for run in job.runs) / len(job.runs) if job.runs else 0.0
     current = next((run for run in job.runs if run.status is RunStatus.RUNNING), None)
     detail = None if current is None else current.detail
-    if _is_waiting(job) and not around.worker_is_alive:
-        detail = NO_WORKER
+    if _is_waiting(job):
+        detail = workers.obstacle([run for run in job.runs if run.status is RunStatus.QUEUED], around.workers)
     return Progress(fraction=min(fraction, 1.0), stage=None if current is None else current.stage, detail=detail)
 
 

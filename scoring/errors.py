@@ -127,6 +127,12 @@ class ModelTooLarge(ModelError):
 
     code = "model_too_large"
 
+    def __init__(
+        self, detail: str, *, hint: str | None = None, param: str | None = None, needed_bytes: int | None = None
+    ) -> None:
+        super().__init__(detail, hint=hint, param=param)
+        self.needed_bytes = needed_bytes
+
 
 class ImportMalformed(ModelError):
     """An imported file is not what it was declared to be, or the declaration is incomplete."""

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from .errors import JobNotFound
 from .identity import Work
-from .runs import Run, from_row
+from .run_records import Run, from_row
 from .states import JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
 
@@ -128,4 +128,4 @@ def _queue_positions(session: Session, job_ids: Collection[str]) -> Mapping[str,
 
 
 def _first_error(runs: Sequence[Run]) -> dict[str, Any] | None:
-    return next((run.error for run in runs if run.status is RunStatus.FAILED), None)
+    return next((run.error for run in runs if run.status in (RunStatus.FAILED, RunStatus.EXPIRED)), None)

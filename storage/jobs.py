@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from . import events, paging, transitions
 from .engine import now
 from .job_records import Job, NewJob, assemble, get, not_found
-from .runs import FREE
 from .states import LIVE_JOBS, LIVE_RUNS, TERMINAL_JOBS, JobStatus, RunStatus
 from .submission import submit, submit_cached
 from .tables import JobRow, JobRunRow, RunRow
@@ -65,7 +64,7 @@ def cancel(session: Session, job_id: str) -> Job:
         at = now(session)
         wanted = _wanted_by_others(session, live_runs, job_id)
         unwanted = [run_id for run_id in live_runs if run_id not in wanted]
-        values = {"status": RunStatus.CANCELLED, "finished_at": at, **FREE}
+        values = {"status": RunStatus.CANCELLED, "finished_at": at, **transitions.FREE}
         session.execute(
             sa.update(RunRow).where(RunRow.id.in_(unwanted)).values(**values), execution_options=transitions.NO_SYNC
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,10 +18,15 @@ from . import events
 from .states import LIVE_JOBS, TERMINAL_JOBS, JobStatus, RunStatus, job_status
 from .tables import JobRow, JobRunRow, RunRow
 
+FREE: Mapping[str, None] = {"token": None, "worker": None, "lease_until": None}
+"""What the row of a run that nobody holds says about its holder."""
 
-def lock_runs(session: Session, *conditions: sa.ColumnElement[bool], skip_locked: bool = False) -> Sequence[RunRow]:
-    """The rows of runs under these conditions, locked until the transaction ends."""
-    query = sa.select(RunRow).where(*conditions).order_by(RunRow.request_key, RunRow.id)
+
+def lock_runs(
+    session: Session, *conditions: sa.ColumnElement[bool], skip_locked: bool = False, limit: int | None = None
+) -> Sequence[RunRow]:
+    """The rows of runs under these conditions, at most `limit`, locked until the transaction ends."""
+    query = sa.select(RunRow).where(*conditions).order_by(RunRow.request_key, RunRow.id).limit(limit)
     return session.scalars(query.with_for_update(key_share=True, skip_locked=skip_locked)).all()
 
 
@@ -67,6 +72,26 @@ def change_job(
         values["finished_at"] = at
     session.execute(sa.update(JobRow).where(JobRow.id == job_id).values(**values), execution_options=NO_SYNC)
     return events.NewEvent(job_id=job_id, type=f"job.{status}", data={"status": status.value})
+
+
+def update_runs(session: Session, run_ids: Collection[str], values: Mapping[str, Any]) -> None:
+    """Changes the rows of these runs, which the caller has locked."""
+    if run_ids:
+        session.execute(sa.update(RunRow).where(RunRow.id.in_(run_ids)).values(**values), execution_options=NO_SYNC)
+
+
+def back_to_queue(
+    session: Session, row: RunRow, *, at: datetime, delay_s: float = 0.0, values: Mapping[str, Any] | None = None
+) -> None:
+    """Lets a run, whose row is locked, wait to be claimed, after a pause; `values` are what else changes."""
+    waiting = {
+        "status": RunStatus.QUEUED,
+        "not_before": at + timedelta(seconds=delay_s),
+        "fraction": 0.0,
+        "stage": None,
+        "detail": None,
+    }
+    update_runs(session, [row.id], {**waiting, **(values or {}), **FREE})
 
 
 NO_SYNC = {"synchronize_session": False}

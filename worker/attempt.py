@@ -9,30 +9,26 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from pydantic import ValidationError
-
-from scoring import SCORING_VERSION
 from scoring.errors import ScoringError
-from scoring.results import Score
-from scoring.subjects import model_ids
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
-from storage.identity import Setting, Work, score_key
-from storage.models import NewModel
+from storage.identity import Setting, score_key
 from storage.runs import Claim, Run
+from storage.workers import Worker
 
+from .attendance import Limits, attend
+from .belongings import is_beside, needs_twins, new_model, work_of
 from .child import Child, fetch_environment, scoring_environment
-from .device import device_memory
+from .device import device_memory, memory_limit
 from .exchange import (
     ANSWER_FILE,
     ORDER_FILE,
     Failure,
     FetchAnswer,
     FetchOrder,
-    Message,
     Progress,
     RunAnswer,
     RunOrder,
@@ -43,6 +39,9 @@ from .exchange import (
 from .ledger import TICK_S, ClaimLost, Ledger, Result
 from .settings import WorkerSettings
 from .word_tables import collect
+
+MAX_WARNINGS = 20
+"""Warnings of one attempt that reach the log."""
 
 _log = logging.getLogger(__name__)
 
@@ -55,13 +54,15 @@ class Attempt:
     """The work on one claim, from a fresh work folder to the last record."""
 
     def __init__(
-        self, claim: Claim, settings: WorkerSettings, database: Database, *, device: str, stopping: threading.Event
+        self, claim: Claim, settings: WorkerSettings, database: Database, *, here: Worker, stopping: threading.Event
     ) -> None:
         self._claim = claim
         self._settings = settings
-        self._device = device
+        self._device = here.device
+        self._memory_limit = memory_limit(settings.max_memory_bytes)
+        self._n_warnings = 0
         self._stopping = stopping
-        self._ledger = Ledger(claim, settings, database)
+        self._ledger = Ledger(claim, settings, database, here=here)
         self._folder = settings.work_folder / claim.token
 
     def run(self) -> None:
@@ -96,14 +97,15 @@ class Attempt:
             data_mirror=store.mirror,
             own_dir=self._settings.own_dir,
             dtype=self._dtype,
-            memory_bytes=device_memory(self._device),
+            memory_bytes=device_memory(self._device, limit=self._memory_limit),
             options=self._claim.options,
         )
-        ending = self._attend("worker.fetch", order, fetch_environment(), first=Stage.RESOLVE)
+        order.write(self._folder / ORDER_FILE)
+        ending = self._attend(Child("worker.fetch", self._folder, fetch_environment()), first=Stage.RESOLVE)
         try:
             answer = FetchAnswer.read(self._folder / ANSWER_FILE)
-        except (FileNotFoundError, ValidationError):
-            self._ledger.fail(self._ledger.open_runs, _crash("fetch", ending))
+        except (OSError, ValueError):
+            self._ledger.fail(self._ledger.open_runs, ending)
             return None
         if answer.failure is not None:
             self._ledger.fail(self._ledger.open_runs, answer.failure)
@@ -111,7 +113,7 @@ class Attempt:
             if run.benchmark in answer.run_failures:
                 self._ledger.fail([run], answer.run_failures[run.benchmark])
         if answer.model is not None:
-            self._ledger.remember(_new_model(answer.model, answer.blueprint))
+            self._ledger.remember(new_model(answer.model, answer.blueprint))
         return answer.model
 
     def _answer_known(self, model: ResolvedModel) -> None:
@@ -123,7 +125,7 @@ class Attempt:
             except ScoringError as error:
                 self._ledger.fail([run], Failure.of(error))
                 continue
-            self._ledger.end_known(run, score_key(_work(run, model), dtype=self._dtype, data_sha256=data_sha256))
+            self._ledger.end_known(run, score_key(work_of(run, model), dtype=self._dtype, data_sha256=data_sha256))
 
     def _score(self, model: ResolvedModel) -> None:
         """Compute and record what is still open."""
@@ -142,15 +144,13 @@ class Attempt:
             response_cache=self._settings.response_cache,
             cache_bytes=self._settings.cache_bytes,
             keep_activations=self._settings.keep_activations,
+            n_halvings=self._claim.n_halvings,
             runs=tuple(map(self._run_order, open_runs)),
         )
-        ending = self._attend(
-            "worker.pipeline",
-            order,
-            scoring_environment(self._folder),
-            on_ended=lambda run_id: self._record(run_id, model),
-        )
-        self._ledger.fail(self._ledger.open_runs, _crash("scoring", ending))
+        order.write(self._folder / ORDER_FILE)
+        child = Child("worker.pipeline", self._folder, scoring_environment(self._folder), confined=True)
+        ending = self._attend(child, on_ended=lambda run_id: self._record(run_id, model))
+        self._ledger.fail(self._ledger.open_runs, ending)
 
     def _run_order(self, run: Run) -> RunOrder:
         catalogue = self._settings.catalogue
@@ -183,42 +183,45 @@ class Attempt:
 
     def _attend(
         self,
-        module: str,
-        order: Message,
-        environment: Mapping[str, str],
+        child: Child,
         *,
         first: Stage | None = None,
         on_ended: Callable[[str], None] = lambda _: None,
-    ) -> str:
-        """Run a child to its end while the leases are renewed; how it ended. Raises ClaimLost, Stopping.
+    ) -> Failure:
+        """Run a child to its end while the leases are renewed; what that means for runs without an answer.
 
-        `first` is the stage that every run is at before the child says anything; None: as before.
+        `first` is the stage that every run is at before the child says anything; None: as before. Raises ClaimLost,
+        Stopping.
         """
-        order.write(self._folder / ORDER_FILE)
-        deadline = time.monotonic() + self._settings.run_timeout_s
         latest: dict[str | None, Progress] = {None: Progress(stage=first, fraction=0.0)} if first else {}
+        known = {None, *(run.id for run in self._claim.runs)}
         next_tick = 0.0
-        child = Child(module, self._folder, environment)
-        try:
-            while (lines := child.read(timeout_s=TICK_S / 4)) is not None:
-                for line in lines:
-                    if line.warning is not None:
-                        _log.warning("scoring %s: %s", self._claim.model_id, line.warning)
-                    elif line.ended and line.run is not None:
-                        on_ended(line.run)
-                    else:
-                        latest[line.run] = line
-                if self._stopping.is_set():
-                    raise Stopping
-                if time.monotonic() > deadline:
-                    self._time_out()
-                if time.monotonic() >= next_tick:
-                    self._ledger.show(latest)
-                    latest.clear()
-                    next_tick = time.monotonic() + TICK_S
-        finally:
-            child.close()
-        return child.ending
+
+        def each_turn(lines: list[Progress]) -> bool:
+            nonlocal next_tick
+            for line in lines:
+                if line.warning is not None:
+                    self._warn(line.warning)
+                elif line.ended and line.run is not None:
+                    on_ended(line.run)
+                elif line.run in known:
+                    latest[line.run] = line
+            if self._stopping.is_set():
+                raise Stopping
+            if time.monotonic() >= next_tick:
+                self._ledger.show(latest)
+                latest.clear()
+                next_tick = time.monotonic() + TICK_S
+            return bool(self._ledger.open_runs)
+
+        limits = Limits(timeout_s=self._settings.run_timeout_s, memory_bytes=self._memory_limit)
+        return attend(child, limits, each_turn=each_turn)
+
+    def _warn(self, text: str) -> None:
+        """A child's warning in the log; a child that warns without end is heard so often and no more."""
+        self._n_warnings += 1
+        if self._n_warnings <= MAX_WARNINGS:
+            _log.warning("scoring %s: %s", self._claim.model_id, text)
 
     def _record(self, run_id: str, model: ResolvedModel) -> None:
         """Put one run's answer into the database."""
@@ -227,8 +230,9 @@ class Attempt:
             return
         try:
             answer = RunAnswer.read(run_answer_file(self._folder, run_id))
-        except (FileNotFoundError, ValidationError, ScoringError) as error:
-            answer = RunAnswer(failure=Failure(code="internal", detail=f"the scoring process left no answer: {error}"))
+        except (OSError, ValueError, ScoringError) as error:  # of its text nothing is repeated: it may be of any file
+            detail = f"the scoring process left no answer that can be read ({type(error).__name__})"
+            answer = RunAnswer(failure=Failure(code="internal", detail=detail))
         if answer.score is None:
             self._ledger.fail([run], answer.failure or Failure(code="internal", detail="the answer is empty"))
         else:
@@ -237,60 +241,7 @@ class Attempt:
                 revision=model.revision,
                 dtype=self._dtype,
                 words=collect(self._folder, run_id, answer.score),
-                beside=[found for found in answer.baselines if _is_beside(found, answer.score)],
-                needs_twins=self._settings.untrained_twins and _needs_twins(run),
+                beside=[found for found in answer.baselines if is_beside(found, answer.score)],
+                needs_twins=self._settings.untrained_twins and needs_twins(run),
             )
             self._ledger.record(run, result)
-
-    def _time_out(self) -> None:
-        detail = f"the run took longer than {self._settings.run_timeout_s:.0f} s"
-        self._ledger.fail(self._ledger.open_runs, Failure(code="timeout", detail=detail))
-        raise ClaimLost
-
-
-def _new_model(model: ResolvedModel, blueprint: str | None) -> NewModel:
-    return NewModel(
-        id=model.model_id,
-        revision=model.revision,
-        family=model.family,
-        architecture=model.architecture,
-        parameters=model.parameters,
-        n_layers=model.n_layers,
-        width=model.width,
-        signature=model.signature,
-        blueprint=blueprint,
-    )
-
-
-def _is_beside(baseline: Score, score: Score) -> bool:
-    """Whether a score is a baseline's, and on the same data in the same way: a child's word is not taken for it."""
-    same = ("benchmark", "benchmark_version", "data_sha256", "protocol")
-    is_reserved = baseline.subject.startswith(f"{Namespace.BASELINE}/")
-    return is_reserved and all(getattr(baseline, name) == getattr(score, name) for name in same)
-
-
-def _needs_twins(run: Run) -> bool:
-    """Whether untrained twins belong beside a run's score: the model has weights to lose."""
-    return model_ids.parse(run.model_id).namespace in (Namespace.HUB, Namespace.LOCAL, Namespace.DEMO)
-
-
-def _work(run: Run, model: ResolvedModel) -> Work:
-    return Work(
-        model_id=run.model_id,
-        revision=model.revision,
-        benchmark=run.benchmark,
-        benchmark_version=run.benchmark_version,
-        protocol=run.protocol,
-        seed=run.seed,
-        scoring_version=SCORING_VERSION,
-        options=run.options,
-    )
-
-
-def _crash(what: str, ending: str) -> Failure:
-    return Failure(
-        code="worker_lost",
-        detail=f"the {what} process ended before its answer was there: {ending}",
-        hint="the model may need more memory than this worker has",
-        retryable=True,
-    )

@@ -10,6 +10,8 @@ from scoring.host_memory import host_memory
 
 TIMEOUT_S = 120
 MEBIBYTE = 1 << 20
+RESERVE_BYTES = 1 << 29
+"""Memory that is left to everything but models; a quarter where there is little."""
 
 
 def detect_device(setting: str) -> str:
@@ -27,14 +29,26 @@ def detect_device(setting: str) -> str:
     return "cuda" if _succeeds(usable) else "cpu"
 
 
-def device_memory(device: str) -> int | None:
-    """Bytes of memory for models: of all GPUs together, or what a process may still take of this machine's.
+def memory_limit(setting: int | None) -> int | None:
+    """Bytes that a child and all it starts may hold: the setting, or what a process may still take less a reserve.
 
-    All GPUs, since a model that is larger than one is spread over them. None where nothing tells.
+    The reserve is for the worker itself, the page cache and whoever else is here. None where nothing tells.
+    """
+    if setting is not None:
+        return setting
+    room = host_memory()
+    return None if room is None else room - min(RESERVE_BYTES, room // 4)
+
+
+def device_memory(device: str, *, limit: int | None = None) -> int | None:
+    """Bytes of memory for models: of all GPUs together, or the `limit` for what lies in this machine's memory.
+
+    Without a limit, what a process may still take of it. All GPUs, since a model that is larger than one is spread
+    over them. None where nothing tells.
     """
     if device.startswith("cuda"):
         return _gpu_memory()
-    return host_memory()
+    return host_memory() if limit is None else limit
 
 
 def _gpu_memory() -> int | None:

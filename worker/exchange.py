@@ -5,13 +5,15 @@ Every message is validated when it is read: a child that ran strangers' weights 
 
 from __future__ import annotations
 
+import os
+import stat
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from scoring.errors import CodedError, HubUnavailable
+from scoring.errors import CodedError, HubUnavailable, ModelTooLarge
 from scoring.results import Ceiling, Score
 from scoring.subjects.sources import ResolvedModel
 from scoring.word_table import WordTable
@@ -44,6 +46,15 @@ _SPAN = {
 }
 
 
+MAX_MESSAGE_BYTES = 1 << 28
+"""A larger file is no message."""
+
+MAX_TEXT = 2000
+"""Characters of a message's text that are kept."""
+
+Text = Annotated[str, AfterValidator(lambda text: text[:MAX_TEXT])]
+
+
 class Message(BaseModel):
     """A frozen message; unknown fields are refused."""
 
@@ -57,19 +68,33 @@ class Message(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The message in a file; raises pydantic's ValidationError."""
-        return cls.model_validate_json(path.read_text(encoding="utf8"))
+        """The message in a file; raises OSError, and ValueError where the file holds none."""
+        return cls.model_validate_json(_content(path))
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of an ordinary file, not too many: a child may have left a link, or a pipe that never ends."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(handle, "rb") as stream:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_MESSAGE_BYTES:
+            raise ValueError("it is no ordinary file, or too large")
+        return stream.read(MAX_MESSAGE_BYTES)
 
 
 class Failure(Message):
-    """Why something was not done, with the code that reaches the caller."""
+    """Why something was not done, with the code that reaches the caller.
 
-    code: str
-    detail: str
-    hint: str | None = None
-    param: str | None = None
+    `needed_bytes` is the memory that a model too large for this worker needs.
+    """
+
+    code: str = Field(pattern="^[a-z_]{1,64}$")
+    detail: Text
+    hint: Text | None = None
+    param: Text | None = None
     retryable: bool = False
     retry_after_s: float = 0.0
+    needed_bytes: int | None = None
 
     @classmethod
     def of(cls, error: Exception) -> Self:
@@ -83,6 +108,7 @@ class Failure(Message):
                 param=error.param,
                 retryable=error.retryable,
                 retry_after_s=pause_s or 0.0,
+                needed_bytes=error.needed_bytes if isinstance(error, ModelTooLarge) else None,
             )
         if isinstance(error, MemoryError):
             return cls(code="out_of_memory", detail="the computation does not fit into this worker's memory")
@@ -97,10 +123,10 @@ class Progress(Message):
 
     stage: Stage
     fraction: float
-    detail: str | None = None
+    detail: Text | None = None
     run: str | None = None
     ended: bool = False
-    warning: str | None = None
+    warning: Text | None = None
 
     @property
     def overall(self) -> float:
@@ -154,7 +180,7 @@ class FetchAnswer(Message):
 
 
 class ScoringOrder(Message):
-    """What the scoring process has to compute."""
+    """What the scoring process has to compute, in batches halved `n_halvings` times from the start."""
 
     model: ResolvedModel
     device: str
@@ -166,6 +192,7 @@ class ScoringOrder(Message):
     response_cache: Path
     cache_bytes: int
     keep_activations: bool
+    n_halvings: int = 0
     runs: tuple[RunOrder, ...]
 
 

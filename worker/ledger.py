@@ -12,19 +12,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scoring.results import Ceiling, Score
-from storage import baselines, ceilings, models, runs, scores, twins
+from storage import baselines, ceilings, models, runs, scores, twins, workers
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.identity import Setting
 from storage.models import NewModel
 from storage.runs import Claim, Problem, Run
+from storage.workers import Worker
 
 from .exchange import Failure, Progress
-from .retries import backoff_s
+from .retries import again, elsewhere
 from .settings import WorkerSettings
 
 TICK_S = 1.0
 """How often progress is written and a cancelled run noticed, at most."""
+
+SILENCE_S = 30.0
+"""A worker that was silent for so long is not counted upon."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +55,11 @@ class Result:
 class Ledger:
     """The runs of one claim that are still open, and every write about them."""
 
-    def __init__(self, claim: Claim, settings: WorkerSettings, database: Database) -> None:
+    def __init__(
+        self, claim: Claim, settings: WorkerSettings, database: Database, *, here: Worker | None = None
+    ) -> None:
         self._claim = claim
+        self._here = here
         self._settings = settings
         self._database = database
         self._open = {run.id: run for run in claim.runs}
@@ -110,16 +117,27 @@ class Ledger:
             time.sleep(TICK_S)
 
     def fail(self, failed: Iterable[Run], failure: Failure) -> None:
-        """End runs without a score, or queue them again where another attempt may help."""
-        problem = Problem(**failure.model_dump(exclude={"retry_after_s"}))
+        """End runs without a score, or queue them again where another attempt, or another worker, may help."""
+        problem = Problem(**failure.model_dump(exclude={"retry_after_s", "needed_bytes"}))
         for run in [*failed]:
             self.take(run.id)
             with self._database.write() as session:
-                if failure.retryable and run.attempt < self._settings.max_attempts:
-                    pause_s = max(failure.retry_after_s, backoff_s(run.attempt, first_s=self._settings.backoff_s))
-                    runs.requeue(session, self._claim.token, run.id, delay_s=pause_s, error=problem)
-                else:
+                repeated = again(run, failure, self._settings)
+                if repeated is None and failure.needed_bytes is not None and self._here is not None:
+                    others = workers.alive(session, within_s=SILENCE_S)
+                    repeated = elsewhere(run, failure, self._here, others)
+                if repeated is None:
                     runs.fail(session, self._claim.token, run.id, problem)
+                else:
+                    runs.requeue(
+                        session,
+                        self._claim.token,
+                        run.id,
+                        delay_s=repeated.delay_s,
+                        error=problem,
+                        refund_attempt=repeated.refund_attempt,
+                        need=repeated.need,
+                    )
 
     def hand_back(self) -> None:
         """Back to the queue, with the attempt refunded: the worker stops, the runs are not to blame."""

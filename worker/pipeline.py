@@ -144,7 +144,13 @@ class _Reader:
             try:
                 from scoring.subjects.opening import open_subject
 
-                self._model = open_subject(order.model, device=order.device, dtype=order.dtype, options=order.options)
+                self._model = open_subject(
+                    order.model,
+                    device=order.device,
+                    dtype=order.dtype,
+                    options=order.options,
+                    n_halvings=order.n_halvings,
+                )
             except Exception as error:  # kept without its traceback, which would keep the weights in memory
                 self._failure = Failure.of(error)
                 raise _NotOpened(self._failure) from None

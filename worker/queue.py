@@ -20,6 +20,9 @@ from storage.settings import StorageSettings
 WAKE = "broca.wake"
 """Name of the one task: it carries a job's id for the eye only."""
 
+BELL = "broca"
+"""The queue that every worker hears. A bell only wakes: what the worker then takes, the database decides."""
+
 BELL_EXPIRES_S = 60
 BROKER_TIMEOUT_S = 3
 
@@ -42,7 +45,7 @@ def make_app(settings: QueueSettings) -> Celery:
         accept_content=["json"],
         task_serializer="json",
         task_ignore_result=True,
-        task_default_queue="broca",
+        task_default_queue=BELL,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
@@ -57,14 +60,14 @@ class Bell:
 
     def __init__(self, settings: QueueSettings) -> None:
         self._app = make_app(settings)
-        self._job_ids: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._rung: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._state = "not rung yet"
         self._thread = threading.Thread(target=self._publish, name="bell", daemon=True)
         self._thread.start()
 
-    def ring(self, job_id: str) -> None:
-        """Wake a worker, soon. Returns at once and never raises."""
-        self._job_ids.put(job_id)
+    def ring(self, job_id: str, *, device_class: str | None = None) -> None:
+        """Wake a worker, soon, of this class where only such can take the job. Returns at once and never raises."""
+        self._rung.put((job_id, BELL if device_class is None else bell_of(device_class)))
 
     @property
     def state(self) -> str:
@@ -73,18 +76,24 @@ class Bell:
 
     def close(self) -> None:
         """Let what was rung go out, within the time that a broker is given."""
-        self._job_ids.put(None)
+        self._rung.put(None)
         self._thread.join(timeout=2 * BROKER_TIMEOUT_S)
 
     def _publish(self) -> None:
-        while (job_id := self._job_ids.get()) is not None:
+        while (rung := self._rung.get()) is not None:
+            job_id, bell = rung
             try:
-                self._app.send_task(WAKE, args=[job_id], expires=BELL_EXPIRES_S, retry=False)
+                self._app.send_task(WAKE, args=[job_id], queue=bell, expires=BELL_EXPIRES_S, retry=False)
                 self._state = "ok"
             except Exception as error:  # the bell is a courtesy: whatever went wrong, workers look by themselves
                 self._state = "unreachable"
                 _log.warning("the bell for job %s could not be rung: %s", job_id, error)
         self._app.close()
+
+
+def bell_of(device_class: str) -> str:
+    """The queue that only workers of this class (`cpu`, `gpu`) hear."""
+    return f"{BELL}.{device_class}"
 
 
 def _transport_options(settings: QueueSettings) -> dict[str, Any]:

@@ -20,10 +20,19 @@ class WorkerSettings(QueueSettings):
     beat_s: float = Field(
         default=10, gt=0, description="Seconds between two renewals of a lease when no progress is written."
     )
-    poll_s: float = Field(default=5, gt=0, description="Seconds between two looks for work when no bell rings.")
+    sweep_s: float = Field(
+        default=5, gt=0, description="Seconds between two looks for leases that have ended and runs whose time is up."
+    )
+    poll_s: float = Field(default=1, gt=0, description="Seconds between two looks for work when no bell rings.")
     backoff_s: float = Field(default=15, ge=0, description="First pause before a failed attempt is repeated; doubles.")
     max_attempts: int = Field(default=3, ge=1, description="Attempts after which a run fails for good.")
     run_timeout_s: float = Field(default=6 * 3600, gt=0, description="Seconds that one fetch or one scoring may take.")
+    max_memory_bytes: int | None = Field(
+        default=None,
+        gt=0,
+        description="Bytes of memory that one fetch or one scoring may hold; "
+        "when absent, what this machine or its control group has left, less a reserve.",
+    )
 
     untrained_twins: bool = Field(
         default=True,

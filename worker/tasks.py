@@ -10,7 +10,8 @@ from celery.platforms import SecurityWarning
 
 from storage.engine import Database
 
-from .queue import WAKE, make_app
+from .processes import adopt_orphans
+from .queue import BELL, WAKE, bell_of, make_app
 from .settings import WorkerSettings
 from .supervisor import Supervisor
 
@@ -18,6 +19,7 @@ from .supervisor import Supervisor
 def run_worker(settings: WorkerSettings) -> None:
     """Work until SIGTERM or SIGINT; runs under way are then handed back without spending an attempt."""
     settings.home.mkdir(parents=True, exist_ok=True)
+    adopt_orphans()
     supervisor = Supervisor(settings, Database(settings.resolved_database_url))
     app = build_app(settings, supervisor)
     # Celery warns root of pickled messages; only JSON is accepted here.
@@ -25,6 +27,7 @@ def run_worker(settings: WorkerSettings) -> None:
     app.Worker(
         pool="threads",
         concurrency=1,
+        queues=[BELL, bell_of(supervisor.device_class)],
         loglevel="WARNING",
         quiet=True,
         without_gossip=True,

@@ -21,7 +21,8 @@ def upgrade() -> None:
         for column in columns:
             op.add_column(table, column)
     op.drop_index(QUEUE_WITHOUT_PRIORITY, "runs")
-    partial_index("ix_runs_queue", "runs", ["is_background", "priority", "created_at", "id"], "status = 'queued'")
+    queue = ["is_background", "priority", "created_at", "id", "not_before"]
+    partial_index("ix_runs_queue", "runs", queue, "status = 'queued'")
     partial_index("ix_runs_expires_at_queued", "runs", ["expires_at"], "status = 'queued'")
     partial_index("uq_jobs_retry_of", "jobs", ["retry_of"], "retry_of IS NOT NULL", unique=True)
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")

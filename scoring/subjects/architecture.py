@@ -75,6 +75,7 @@ def require_room(n_needed: int, *, itemsize: int, device: str, spread: bool = Tr
             f" {n_free} are free",
             hint="score it on a worker with more memory, or name a smaller model of its kind",
             param="model",
+            needed_bytes=n_needed * itemsize,
         )
 
 

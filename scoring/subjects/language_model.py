@@ -54,6 +54,7 @@ class LanguageModel:
         dtype: str | None = None,
         reading: ReadingOptions | None = None,
         adapter: Path | None = None,
+        token_budget: int | None = None,
     ) -> LanguageModel:
         """The trained model in `folder`: safetensors and a fast tokenizer, no code from the repository.
 
@@ -64,7 +65,8 @@ class LanguageModel:
         model = loading.load_trained(
             folder, device=device, dtype=dtype, masked=_needs_masked_head(reading), adapter=adapter
         )
-        return cls(model, loading.load_tokenizer(folder), identifier=identifier, reading=reading)
+        tokenizer = loading.load_tokenizer(folder)
+        return cls(model, tokenizer, identifier=identifier, reading=reading, token_budget=token_budget)
 
     @classmethod
     def untrained(
@@ -76,12 +78,14 @@ class LanguageModel:
         device: str = "cpu",
         dtype: str | None = None,
         reading: ReadingOptions | None = None,
+        token_budget: int | None = None,
     ) -> LanguageModel:
         """The same architecture and tokenizer with random weights, drawn under `seed`; needs no weights in `folder`."""
         model = loading.build_untrained(
             folder, seed=seed, device=device, dtype=dtype, masked=_needs_masked_head(reading)
         )
-        return cls(model, loading.load_tokenizer(folder), identifier=identifier, reading=reading)
+        tokenizer = loading.load_tokenizer(folder)
+        return cls(model, tokenizer, identifier=identifier, reading=reading, token_budget=token_budget)
 
     @property
     def identifier(self) -> str:

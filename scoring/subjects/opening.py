@@ -12,11 +12,14 @@ from .base import Subject
 from .imported import ImportedSubject, refuse_options
 from .model_ids import Namespace
 from .options import ReadingOptions
+from .planning import token_budget
 from .sources import ResolvedModel
 
 
-def open_subject(model: ResolvedModel, *, device: str, dtype: str, options: Mapping[str, Any]) -> Subject:
-    """The subject that `model` is, ready to read as `options` say.
+def open_subject(
+    model: ResolvedModel, *, device: str, dtype: str, options: Mapping[str, Any], n_halvings: int = 0
+) -> Subject:
+    """The subject that `model` is, ready to read as `options` say, in batches halved `n_halvings` times.
 
     Raises ModelError, OptionUnknown, OutOfMemory.
     """
@@ -26,9 +29,16 @@ def open_subject(model: ResolvedModel, *, device: str, dtype: str, options: Mapp
     from .language_model import LanguageModel
 
     reading = ReadingOptions.from_mapping(options)
+    budget = max(1, token_budget(device) >> n_halvings)
     if model.seed is not None:
         return LanguageModel.untrained(
-            model.folder, identifier=model.model_id, seed=model.seed, device=device, dtype=dtype, reading=reading
+            model.folder,
+            identifier=model.model_id,
+            seed=model.seed,
+            device=device,
+            dtype=dtype,
+            reading=reading,
+            token_budget=budget,
         )
     return LanguageModel.from_folder(
         model.folder,
@@ -37,4 +47,5 @@ def open_subject(model: ResolvedModel, *, device: str, dtype: str, options: Mapp
         dtype=dtype,
         reading=reading,
         adapter=model.adapter_folder,
+        token_budget=budget,
     )

@@ -115,6 +115,7 @@ class Preflight:
                 f" {self.dtype}, this worker has {self.memory_available_bytes}",
                 hint=self._what_would_help(),
                 param="model",
+                needed_bytes=self.memory_needed_bytes,
             )
         if not self.fits_disk:
             raise InsufficientStorage(
@@ -186,6 +187,7 @@ def require_room_beside(
             f"the adapter has {n_own} parameters and needs with its model {n_bytes} bytes of memory, this worker has"
             f" {machine.memory_bytes}",
             param="options.adapter",
+            needed_bytes=n_bytes,
         )
     if machine.free_disk_bytes is not None and disk_needed_bytes > machine.free_disk_bytes:
         raise InsufficientStorage(

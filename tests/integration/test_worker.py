@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import benchmark_named
@@ -18,10 +21,12 @@ from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
 from storage.jobs import NewJob
+from storage.runs import Need
+from storage.tables import RunRow
 from tests.fake_hub import Fault
-from worker.exchange import Progress, Stage
+from worker.exchange import Failure, Progress, Stage
 from worker.ledger import ClaimLost, Ledger
-from worker.retries import backoff_s
+from worker.retries import backoff_s, elsewhere
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
 
@@ -430,3 +435,74 @@ def test_an_expired_lease_is_swept_by_the_next_worker(database, start):
     job = finished(database, job_id)
     assert job.status == "succeeded"
     assert job.runs[0].attempt == 2
+
+
+def test_a_busy_worker_takes_back_what_another_lost(database, start):
+    """Its own attempt is long; the lease ends meanwhile, and the sweep does not wait for the attempt."""
+    lost = submit(database, benchmarks=BOTH_DEMOS[1:])
+    with database.write() as session:
+        assert runs.claim(session, worker="gone", lease_s=2) is not None
+    job_id = submit(database, model="demo/tiny", options={"pooling": "mean"})
+    start(sweep_s=0.2)
+    wait_for(scoring_processes)
+    wait_for(lambda: the_job(database, lost).runs[0].status == "queued")
+    assert {run.status for run in the_job(database, job_id).runs} & {"running", "queued"}
+
+
+def test_a_run_whose_time_is_up_expires_in_the_sweep(database, start):
+    job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
+    with database.write() as session:
+        past = database.now(session) - timedelta(seconds=1)
+        session.execute(sa.update(RunRow).values(expires_at=past))
+    start()
+    job = finished(database, job_id)
+    assert (job.status, job.runs[0].status, job.error["code"]) == ("failed", "expired", "expired")
+    assert job.runs[0].attempt == 0
+
+
+def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(database, start):
+    with database.write() as session:
+        workers.beat(session, worker_id="large", host="h", pid=1, device="cpu", memory_bytes=1 << 50)
+    start(max_memory_bytes=1000)
+    job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
+    run = wait_for(lambda: (run := the_job(database, job_id).runs[0]).min_memory_bytes and run)
+    assert (run.status, run.attempt, run.error["code"]) == ("queued", 0, "model_too_large")
+    assert run.min_memory_bytes > 1000
+    with database.write() as session:
+        assert runs.claim(session, worker="large", lease_s=60, memory_bytes=1 << 50, device_class="cpu")
+
+
+def test_a_model_too_large_for_every_worker_fails_at_once(database, start):
+    start(max_memory_bytes=1000)
+    job = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:]))
+    assert (job.runs[0].error["code"], job.runs[0].attempt) == ("model_too_large", 1)
+
+
+@pytest.mark.parametrize(
+    ("here", "other", "dtype", "need"),
+    [
+        (("cpu", 10), ("cpu", 100), "auto", Need(min_memory_bytes=100)),
+        (("cpu", 10), ("cpu", 99), "auto", None),
+        (("cpu", 10), ("cuda", 50), "auto", Need(min_memory_bytes=50, device_class="gpu")),
+        (("cpu", 10), ("cuda", 99), "float32", None),
+        (("cuda", 10), ("cpu", 200), "auto", Need(min_memory_bytes=200, device_class="cpu")),
+        (("cuda", 10), ("cpu", 199), "auto", None),
+        (("cpu", 10), ("cuda", None), "auto", None),
+    ],
+)
+def test_where_a_model_goes_that_is_too_large_here(sqlite_url, open_database, here, other, dtype, need):
+    database = open_database(sqlite_url)
+    submit(database, options={} if dtype == "auto" else {"dtype": dtype})
+    with database.write() as session:
+        run = runs.claim(session, worker="here", lease_s=60).runs[0]
+        for name, (device, memory) in (("here", here), ("other", other)):
+            workers.beat(session, worker_id=name, host="h", pid=1, device=device, memory_bytes=memory)
+        both = workers.alive(session, within_s=60)
+    failure = Failure(code="model_too_large", detail="too large", needed_bytes=100)
+    found = elsewhere(run, failure, next(one for one in both if one.id == "here"), both)
+    assert (found and found.need) == need
+    assert found is None or found.refund_attempt
+    if found is not None:
+        sent = replace(run, min_memory_bytes=need.min_memory_bytes, device_class=need.device_class)
+        again_too_large = failure.model_copy(update={"needed_bytes": need.min_memory_bytes})
+        assert elsewhere(sent, again_too_large, next(one for one in both if one.id == "other"), both) is None

@@ -1,0 +1,73 @@
+"""What time does to runs: leases of silent workers end, and runs that waited too long are given up.
+
+Any number of workers may do this at once: each takes rows that no other has locked, a bounded number at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from .engine import now
+from .run_records import Problem
+from .states import RunStatus
+from .tables import RunRow
+from .transitions import FREE, announce, back_to_queue, lock_runs, update_runs
+
+BATCH = 200
+"""Runs that one transaction changes at the most, so that it is short."""
+
+WORKER_LOST = Problem(
+    code="worker_lost",
+    detail="Every worker that took this run stopped before it was finished.",
+    hint="The model may need more memory than the workers have; look at their logs.",
+)
+
+EXPIRED = Problem(
+    code="expired",
+    detail="The run still waited for a worker when its time was up.",
+    hint="Ask again, with more time; GET /v1/workers lists the workers that are there.",
+)
+
+
+def is_any_overdue(session: Session) -> bool:
+    """Whether a lease has ended or a waiting run's time is up; nothing is locked."""
+    at = now(session)
+    lost = sa.select(RunRow.id).where(RunRow.status == RunStatus.RUNNING, RunRow.lease_until < at)
+    late = sa.select(RunRow.id).where(RunRow.status == RunStatus.QUEUED, RunRow.expires_at <= at)
+    ordered = (lost.order_by(RunRow.lease_until), late.order_by(RunRow.expires_at))  # as their indexes are
+    return any(session.scalars(query.limit(1)).first() is not None for query in ordered)
+
+
+def expire_leases(
+    session: Session, *, max_attempts: int = 3, delay_s: Callable[[int], float] = lambda attempt: 0.0
+) -> list[str]:
+    """Takes back runs whose workers stopped beating, at most 200 at once, and names them.
+
+    A run goes back to the queue for `delay_s(attempt)` seconds, or after `max_attempts` fails with `worker_lost`.
+    """
+    at = now(session)
+    overdue = (RunRow.status == RunStatus.RUNNING, RunRow.lease_until < at)
+    lost = lock_runs(session, *overdue, skip_locked=True, limit=BATCH)
+    again = [row for row in lost if row.attempt < max_attempts]
+    given_up = [row.id for row in lost if row.attempt >= max_attempts]
+    error = WORKER_LOST.as_json()
+    update_runs(session, given_up, {"status": RunStatus.FAILED, "error": error, "finished_at": at, **FREE})
+    for row in again:
+        back_to_queue(session, row, at=at, delay_s=delay_s(row.attempt), values={"error": error})
+    for kind, run_ids in ((RunStatus.QUEUED, [row.id for row in again]), (RunStatus.FAILED, given_up)):
+        announce(session, run_ids, kind, at=at, data={"error": error})
+    return [row.id for row in lost]
+
+
+def expire_waiting(session: Session) -> list[str]:
+    """Gives up queued runs whose time is up, at most 200 at once, and names them."""
+    at = now(session)
+    overdue = (RunRow.status == RunStatus.QUEUED, RunRow.expires_at <= at)
+    late = [row.id for row in lock_runs(session, *overdue, skip_locked=True, limit=BATCH)]
+    error = EXPIRED.as_json()
+    update_runs(session, late, {"status": RunStatus.EXPIRED, "error": error, "finished_at": at})
+    announce(session, late, RunStatus.EXPIRED, at=at, data={"error": error})
+    return late

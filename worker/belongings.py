@@ -1,0 +1,53 @@
+"""What belongs to a run's score: the model it is of, the work it is known by, the baselines and twins beside it."""
+
+from __future__ import annotations
+
+from scoring import SCORING_VERSION
+from scoring.results import Score
+from scoring.subjects import model_ids
+from scoring.subjects.model_ids import Namespace
+from scoring.subjects.sources import ResolvedModel
+from storage.identity import Work
+from storage.models import NewModel
+from storage.runs import Run
+
+
+def new_model(model: ResolvedModel, blueprint: str | None) -> NewModel:
+    """What is stored of a model that was fetched."""
+    return NewModel(
+        id=model.model_id,
+        revision=model.revision,
+        family=model.family,
+        architecture=model.architecture,
+        parameters=model.parameters,
+        n_layers=model.n_layers,
+        width=model.width,
+        signature=model.signature,
+        blueprint=blueprint,
+    )
+
+
+def is_beside(baseline: Score, score: Score) -> bool:
+    """Whether a score is a baseline's, and on the same data in the same way: a child's word is not taken for it."""
+    same = ("benchmark", "benchmark_version", "data_sha256", "protocol")
+    is_reserved = baseline.subject.startswith(f"{Namespace.BASELINE}/")
+    return is_reserved and all(getattr(baseline, name) == getattr(score, name) for name in same)
+
+
+def needs_twins(run: Run) -> bool:
+    """Whether untrained twins belong beside a run's score: the model has weights to lose."""
+    return model_ids.parse(run.model_id).namespace in (Namespace.HUB, Namespace.LOCAL, Namespace.DEMO)
+
+
+def work_of(run: Run, model: ResolvedModel) -> Work:
+    """What the run computes, at the commit that its model was resolved to."""
+    return Work(
+        model_id=run.model_id,
+        revision=model.revision,
+        benchmark=run.benchmark,
+        benchmark_version=run.benchmark_version,
+        protocol=run.protocol,
+        seed=run.seed,
+        scoring_version=SCORING_VERSION,
+        options=run.options,
+    )
