@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .options import DATA_DIR
 
+if TYPE_CHECKING:
+    from api.settings import ApiSettings
+
 
 def serve(
-    host: str = typer.Option(None, "--host", help="Loopback address to listen on [BROCA_HOST]."),
+    host: str = typer.Option(None, "--host", help="Address to listen on [BROCA_HOST]."),
     port: int = typer.Option(None, "--port", min=0, max=65535, help="Port; 0 takes a free one [BROCA_PORT]."),
     data_dir: Path = DATA_DIR,
     no_worker: bool = typer.Option(False, "--no-worker", help="Start no worker; others serve the queue."),
@@ -21,7 +24,6 @@ def serve(
     """Serve the API here, with a database and one worker."""
     from api.settings import ApiSettings
 
-    from ..connection import is_loopback
     from ..parent import stop_when_stdin_closes
     from ..serving import bind
     from ..serving import serve as run_server
@@ -30,12 +32,6 @@ def serve(
     given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
     settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
-    if not is_loopback(settings.host):
-        raise typer.BadParameter(
-            f"{settings.host!r} is reachable from other machines, and there are no API keys yet; "
-            "listen on 127.0.0.1 and put a proxy that checks who asks in front of it",
-            param_hint="--host",
-        )
     try:
         listener = bind(settings.host, settings.port)
     except OSError as error:
@@ -47,6 +43,30 @@ def serve(
         typer.echo(f"the data folder {settings.data_dir} cannot be made: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     bring_up_to_date(settings.resolved_database_url)
+    _require_key(settings)
     if stop_with_stdin:
         stop_when_stdin_closes()
     run_server(settings, listener, with_worker=not no_worker, ready_file=ready_file)
+
+
+def _require_key(settings: ApiSettings) -> None:
+    """Raises BadParameter where other machines would reach a server that nobody has a key for."""
+    from storage import api_keys
+    from storage.engine import Database
+
+    from ..connection import is_loopback
+
+    if is_loopback(settings.host):
+        return
+    database = Database(settings.resolved_database_url)
+    try:
+        with database.read() as session:
+            has_key = api_keys.has_live(session)
+    finally:
+        database.dispose()
+    if not has_key:
+        raise typer.BadParameter(
+            f"{settings.host!r} is reachable from other machines, and there is no API key yet; "
+            "make one with `broca keys create --name NAME --scope admin`, or listen on 127.0.0.1",
+            param_hint="--host",
+        )
