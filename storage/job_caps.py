@@ -30,7 +30,11 @@ def require_place(session: Session, owner: str | None, max_live_jobs: int) -> No
         )
 
 
+def live_jobs(owner: str, limit: int) -> sa.Select[tuple[str]]:
+    """The unfinished jobs of a key, at most so many."""
+    return sa.select(JobRow.id).where(JobRow.owner == owner, _IS_LIVE).limit(limit)
+
+
 def _n_live(session: Session, owner: str, max_live_jobs: int) -> int:
-    """Unfinished jobs of a key; counting ends at the cap."""
-    some = sa.select(JobRow.id).where(JobRow.owner == owner, _IS_LIVE).limit(max_live_jobs).subquery()
+    some = live_jobs(owner, max_live_jobs).subquery()
     return session.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
