@@ -30,7 +30,7 @@ def require_place(session: Session, owner: str | None, max_live_jobs: int) -> No
         )
 
 
-def live_jobs(owner: str, limit: int) -> sa.Select[tuple[str]]:
+def live_jobs(owner: str, limit: int) -> sa.Select[str]:
     """The unfinished jobs of a key, at most so many."""
     return sa.select(JobRow.id).where(JobRow.owner == owner, _IS_LIVE).limit(limit)
 
