@@ -20,6 +20,8 @@ from .connection import is_loopback
 from .worker_process import WorkerProcess
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from api.settings import ApiSettings
 
 READY_POLL_S = 0.1
@@ -27,8 +29,11 @@ READY_POLL_S = 0.1
 
 def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, ready_file: Path | None) -> None:
     """Serve on a bound socket until SIGTERM or Ctrl-C; `ready_file` is written once /readyz answers 200."""
+    from api.app import create_app
+
     url = address(listener)
-    server = uvicorn.Server(server_config(settings))
+    app = create_app(settings)
+    server = uvicorn.Server(server_config(app, settings))
     # uvicorn raises the signal that ended it once more under the old handlers; these let the worker be stopped then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
@@ -50,15 +55,14 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
             ready_file.unlink(missing_ok=True)
 
 
-def server_config(settings: ApiSettings) -> uvicorn.Config:
-    """How uvicorn serves these settings: patient with nobody who is slow on purpose."""
-    from api.app import create_app
+def server_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+    """How uvicorn serves the app: patient with nobody who is slow on purpose."""
     from api.connections import KEEP_ALIVE_S, MAX_HEADER_BYTES_AT_ONCE, Guard, allow_many_connections
 
     allow_many_connections()
     guard = Guard(max_connections=settings.max_connections, header_timeout_s=settings.header_timeout_s)
     return uvicorn.Config(
-        create_app(settings),
+        app,
         http=guard.protocol,  # type: ignore[arg-type]  # called as the class would be
         ws="none",
         h11_max_incomplete_event_size=MAX_HEADER_BYTES_AT_ONCE,
