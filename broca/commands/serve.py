@@ -33,17 +33,17 @@ def serve(
     settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
     try:
-        listener = bind(settings.host, settings.port)
-    except OSError as error:
-        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
-        raise typer.Exit(1) from None
-    try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         typer.echo(f"the data folder {settings.data_dir} cannot be made: {error.strerror}", err=True)
         raise typer.Exit(1) from None
-    bring_up_to_date(settings.resolved_database_url)
     _require_key(settings)
+    try:
+        listener = bind(settings.host, settings.port)
+    except OSError as error:
+        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
+        raise typer.Exit(1) from None
+    bring_up_to_date(settings.resolved_database_url)
     if stop_with_stdin:
         stop_when_stdin_closes()
     run_server(settings, listener, with_worker=not no_worker, ready_file=ready_file)
@@ -53,20 +53,26 @@ def _require_key(settings: ApiSettings) -> None:
     """Raises BadParameter where other machines would reach a server that nobody has a key for."""
     from storage import api_keys
     from storage.engine import Database
+    from storage.errors import DatabaseUnavailable
 
     from ..connection import is_loopback
 
     if is_loopback(settings.host):
         return
-    database = Database(settings.resolved_database_url)
+    try:
+        database = Database(settings.resolved_database_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="BROCA_DATABASE_URL") from None
     try:
         with database.read() as session:
             has_key = api_keys.has_live(session)
+    except DatabaseUnavailable:
+        has_key = False
     finally:
         database.dispose()
     if not has_key:
         raise typer.BadParameter(
-            f"{settings.host!r} is reachable from other machines, and there is no API key yet; "
+            f"{settings.host!r} is reachable from other machines, and no API key is found; "
             "make one with `broca keys create --name NAME --scope admin`, or listen on 127.0.0.1",
             param_hint="--host",
         )
