@@ -8,12 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
 from storage.engine import Database
 from worker.queue import Bell
 
 from . import problems
-from .middleware import BodyLimit, RequestIds
+from .bodies import Bodies, Bounds
+from .gate import Gate
+from .middleware import RequestIds, cross_origin
 from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores, workers
 from .settings import ApiSettings
 from .version import package_version
@@ -42,12 +45,22 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.state.settings = settings
     app.include_router(docs.router)
     problems.install(app)
-    uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_at=uploads)
-    app.add_middleware(RequestIds)
+    add_middleware(app, settings)
     for resource in (jobs, scores, models, benchmarks, leaderboard, workers, health):
         app.include_router(resource.router, responses=PROBLEM)
     return app
+
+
+def add_middleware(app: FastAPI, settings: ApiSettings) -> None:
+    """What every request passes before its route, the innermost first."""
+    usual = Bounds(max_bytes=settings.max_body_bytes, timeout_s=settings.request_timeout_s)
+    upload = Bounds(max_bytes=settings.max_import_bytes, timeout_s=settings.upload_timeout_s)
+    uploads = {("POST", path): upload for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
+    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Bodies, bounds=usual, bounds_at=uploads)
+    if settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, **cross_origin(settings.allowed_origins))
+    app.add_middleware(RequestIds)
 
 
 @asynccontextmanager

@@ -7,6 +7,12 @@
     ├── MediaTypeUnsupported: media_type_unsupported
     ├── RouteNotFound: not_found
     ├── BenchmarkNotFound: benchmark_unknown
+    ├── Unauthenticated: unauthenticated
+    ├── Forbidden: forbidden
+    ├── RateLimited: rate_limited (worth a retry after a while)
+    ├── RequestTimedOut: request_timeout (worth a retry)
+    ├── HeadersTooLarge: headers_too_large
+    ├── RequestMalformed: request_malformed
     ├── MethodNotAllowed: method_not_allowed
     └── SchemaOutdated: schema_outdated
 
@@ -75,6 +81,54 @@ class MethodNotAllowed(ApiError):
 
     code = "method_not_allowed"
     status = 405
+
+
+class Unauthenticated(ApiError):
+    """The request brings no API key that is known here, and one is needed."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(ApiError):
+    """The API key lacks the scope, or a page of another site asks by way of a browser."""
+
+    code = "forbidden"
+    status = 403
+
+
+class RateLimited(ApiError):
+    """The client sends more requests than it may; Retry-After says when to go on."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+    def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: int) -> None:
+        super().__init__(detail, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class RequestTimedOut(ApiError):
+    """The body did not come to its end within the time that a request has."""
+
+    code = "request_timeout"
+    status = 408
+    retryable = True
+
+
+class HeadersTooLarge(ApiError):
+    """The headers have more bytes than the server takes."""
+
+    code = "headers_too_large"
+    status = 431
+
+
+class RequestMalformed(ApiError):
+    """What came is not an HTTP request."""
+
+    code = "request_malformed"
+    status = 400
 
 
 class SchemaOutdated(ApiError):

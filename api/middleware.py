@@ -1,18 +1,14 @@
-"""What every request passes before its route: it gets an id, and its body is counted. Pure ASGI."""
+"""What every request passes first: it gets an id. Which pages may ask from a browser is told here too. Pure ASGI."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
-from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from .errors import BodyTooLarge
-from .problems import problem_response
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_\-]{1,64}")
 
@@ -42,37 +38,19 @@ class RequestIds:
         await self.app(scope, receive, send_with_id)
 
 
-class BodyLimit:
-    """Refuses bodies of more than `max_bytes`: declared ones before they are read, others as they come in.
-
-    `max_bytes_at` holds the limits of uploads, by method and path.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int, max_bytes_at: Mapping[tuple[str, str], int] | None = None) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-        self.max_bytes_at = dict(max_bytes_at or {})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on, or answers it with a problem."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        max_bytes = self.max_bytes_at.get((scope["method"], scope["path"]), self.max_bytes)
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes):
-            error = BodyTooLarge(f"the body has more than {max_bytes} bytes")
-            response = problem_response(Request(scope), error, status=error.status, headers={"Connection": "close"})
-            await response(scope, receive, send)
-            return
-        n_bytes = 0
-
-        async def receive_counted() -> Message:
-            nonlocal n_bytes
-            message = await receive()
-            n_bytes += len(message.get("body", b""))
-            if n_bytes > max_bytes:
-                raise HTTPException(413, headers={"Connection": "close"})
-            return message
-
-        await self.app(scope, receive_counted, send)
+def cross_origin(origins: Sequence[str]) -> dict[str, Any]:
+    """What pages of these origins may send and see; keys are sent in a header, so no cookies are allowed."""
+    return {
+        "allow_origins": list(origins),
+        "allow_methods": ["GET", "POST", "PUT"],
+        "allow_headers": [
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-None-Match",
+            "Last-Event-ID",
+            "Prefer",
+            "X-Request-ID",
+        ],
+        "expose_headers": ["ETag", "Link", "Location", "Retry-After", "X-Request-ID"],
+    }

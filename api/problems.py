@@ -20,6 +20,7 @@ from .errors import (
     MediaTypeUnsupported,
     MethodNotAllowed,
     RequestInvalid,
+    RequestTimedOut,
     RouteNotFound,
     error_codes,
 )
@@ -35,6 +36,8 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "model_unknown": 404,
     "model_exists": 409,
     "insufficient_storage": 507,
+    "quota_exceeded": 507,
+    "too_many_jobs": 429,
     "database_unavailable": 503,
     "internal": 500,
 }
@@ -98,8 +101,8 @@ def problem_response(request: Request, error: CodedError, *, status: int, header
     sent = dict(headers)
     if request_id is not None:
         sent["X-Request-ID"] = request_id
-    if status == 503:
-        sent["Retry-After"] = str(RETRY_AFTER_S)
+    if status in (429, 503):
+        sent.setdefault("Retry-After", str(RETRY_AFTER_S))
     return Response(problem.model_dump_json(), status_code=status, headers=sent, media_type=MEDIA_TYPE)
 
 
@@ -136,6 +139,7 @@ def _on_http(request: Request, error: Exception) -> Response:
         400: BodyMalformed("the body is not a JSON document", hint="send a JSON object"),
         404: RouteNotFound("nothing lives at this address", hint="GET /openapi.json lists the addresses"),
         405: MethodNotAllowed("the address does not know this method", hint="the header Allow names those it knows"),
+        408: RequestTimedOut("the body took too long", hint="send it faster, or ask for more time on the server"),
         413: BodyTooLarge("the body has too many bytes"),
         415: MediaTypeUnsupported("the body has another media type", hint="send application/json"),
     }

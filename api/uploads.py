@@ -10,8 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from scoring.errors import InsufficientStorage
+from storage.staging import Bounds, Owner
 
 from .errors import BodyMalformed
+from .security import Caller
+from .settings import ApiSettings
 
 PIECE_BYTES = 1 << 20
 
@@ -36,6 +39,17 @@ async def save_body(request: Request, path: Path) -> None:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise InsufficientStorage("the disk of the server has no room for the file") from error
             raise
+
+
+def upload_bounds(request: Request, settings: ApiSettings, caller: Caller) -> Bounds:
+    """What an upload of this caller may have. Raises QuotaExceeded where it is declared to be too long."""
+    declared = request.headers.get("content-length", "0")
+    owner = None
+    if caller.key_id is not None:
+        folders = (settings.import_dir, settings.own_dir)
+        owner = Owner(key_id=caller.key_id, quota_bytes=settings.key_quota_bytes, folders=folders)
+        owner.require_room(int(declared) if declared.isdecimal() else 0)
+    return Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes, owner=owner)
 
 
 def _write(descriptor: int, content: bytearray) -> None:

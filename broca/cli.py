@@ -10,7 +10,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import add_data, board, data, demo, imports, jobs, models, score, scores, serve, work
+from .commands import add_data, board, data, demo, imports, jobs, keys, models, score, scores, serve, work
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
@@ -33,6 +33,7 @@ app.add_typer(data.app, name="data")
 models.app.command("import")(imports.import_model)
 app.add_typer(models.app, name="models")
 app.add_typer(scores.app, name="scores")
+app.add_typer(keys.app, name="keys")
 app.command("demo")(demo.demo)
 app.command("worker")(work.worker)
 app.command("migrate")(work.migrate)
@@ -56,7 +57,7 @@ def exit_code(error: BrocaError) -> int:
     """The exit code that an error stands for."""
     if isinstance(error, ServerUnreachable):
         return 3
-    return 2 if isinstance(error, BadRequest | FileUnusable) else 1
+    return 2 if isinstance(error, BadRequest | FileUnusable) or error.code == "setting_invalid" else 1
 
 
 def _show_version(is_wanted: bool) -> None:

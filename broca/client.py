@@ -31,12 +31,14 @@ _Result = TypeVar("_Result", bound=Result)
 class Client:
     """Talks to the server at `base_url`; without one to that of BROCA_URL, else to the one on this machine.
 
-    Methods raise the errors of `broca.errors`. `timeout_s` bounds one request, not a wait for a job.
+    `api_key`, or without one that of BROCA_API_KEY, goes with every request and is shown nowhere. Methods raise the
+    errors of `broca.errors`. `timeout_s` bounds one request, not a wait for a job.
     """
 
-    def __init__(self, base_url: str | None = None, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, base_url: str | None = None, *, api_key: str | None = None, timeout_s: float = 30.0) -> None:
         self.base_url = (base_url or os.environ.get("BROCA_URL") or DEFAULT_URL).rstrip("/")
-        self._connection = Connection(self.base_url, timeout_s=timeout_s)
+        key = os.environ.get("BROCA_API_KEY") if api_key is None else api_key
+        self._connection = Connection(self.base_url, api_key=key, timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import httpx
 
-from .errors import AnswerNotUnderstood, ServerUnreachable, problem_class
+from .errors import AnswerNotUnderstood, BrocaError, ServerUnreachable, problem_class
 from .version import VERSION
 
 N_TRIES = 4
 """How often a GET is sent before its failure is believed."""
+
+WORTH_ANOTHER_TRY = {429, 503}
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
@@ -25,13 +28,17 @@ PIECE_BYTES = 1 << 18
 LONGEST_CHECK_S = 600.0
 """How long a server may take to look through a file that was sent to it."""
 
+KEY_HINT = "a key begins with broca_; is BROCA_API_KEY what `broca keys create` printed?"
+
+_KEY_CHARACTERS = re.compile(r"[\x21-\x7e]{1,256}")
+
 QueryValue = str | int | None
 
 
 class Connection:
     """One server's address and the connections to it. GETs are repeated where that can help, POSTs never."""
 
-    def __init__(self, base_url: str, *, timeout_s: float) -> None:
+    def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float) -> None:
         self._base_url = base_url
         try:
             url = httpx.URL(base_url)
@@ -42,7 +49,7 @@ class Connection:
         self._http = httpx.Client(
             base_url=url,
             timeout=timeout_s,
-            headers={"User-Agent": f"broca/{VERSION}"},
+            headers={"User-Agent": f"broca/{VERSION}", **_credentials(api_key)},
             trust_env=not is_loopback(url.host),
         )
 
@@ -90,7 +97,7 @@ class Connection:
             except ServerUnreachable:
                 pause_s = FIRST_PAUSE_S * 2 ** (n_failures - 1)
             else:
-                if response.status_code != 503:
+                if response.status_code not in WORTH_ANOTHER_TRY:
                     return _require_success(response)
                 pause_s = _retry_after_s(response, otherwise=FIRST_PAUSE_S * 2 ** (n_failures - 1))
             time.sleep(min(pause_s, LONGEST_PAUSE_S))
@@ -112,6 +119,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _credentials(api_key: str | None) -> dict[str, str]:
+    """The header that a key is sent in. Raises BrocaError, without the key, where it cannot be one."""
+    key = (api_key or "").strip()
+    if not key:
+        return {}
+    if not _KEY_CHARACTERS.fullmatch(key):
+        raise BrocaError("the API key has characters that no key has", code="setting_invalid", hint=KEY_HINT)
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _pieces(file: Path, on_sent: Callable[[int], None]) -> Iterator[bytes]:

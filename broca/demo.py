@@ -28,7 +28,10 @@ START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 SCORE_TIMEOUT_S = 3600.0
 
-_OWN_SETTINGS = {"BROCA_DATABASE_URL", "BROCA_BROKER_URL", "BROCA_DATA_DIR", "BROCA_HOST", "BROCA_PORT", "BROCA_URL"}
+_OWN_SETTINGS = {
+    f"BROCA_{name}"
+    for name in ("DATABASE_URL", "BROKER_URL", "DATA_DIR", "HOST", "PORT", "URL", "API_KEY", "REQUIRE_KEYS")
+}
 """Settings of other servers: the demonstration must never touch their data."""
 
 
@@ -72,7 +75,7 @@ def run(*, is_real: bool) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="broca-demo-") as folder, server(Path(folder)) as url:
             say(f"A server runs at {url} (docs: {url}/docs).")
-            with Client(url) as client:
+            with Client(url, api_key="") as client:
                 has_succeeded = score_and_show(client, plan)
     except BrocaError as error:
         show_error(error)

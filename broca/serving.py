@@ -16,9 +16,12 @@ from urllib.parse import urlsplit
 import httpx
 import uvicorn
 
+from .connection import is_loopback
 from .worker_process import WorkerProcess
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from api.settings import ApiSettings
 
 READY_POLL_S = 0.1
@@ -29,9 +32,8 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
     from api.app import create_app
 
     url = address(listener)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=5, access_log=False)
-    )
+    app = create_app(settings)
+    server = uvicorn.Server(server_config(app, settings))
     # uvicorn raises the signal that ended it once more under the old handlers; these let the worker be stopped then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
@@ -51,6 +53,25 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
         listener.close()
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
+
+
+def server_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
+    """How uvicorn serves the app: patient with nobody who is slow on purpose."""
+    from api.connections import KEEP_ALIVE_S, MAX_HEADER_BYTES_AT_ONCE, Guard, allow_many_connections
+
+    allow_many_connections()
+    guard = Guard(max_connections=settings.max_connections, header_timeout_s=settings.header_timeout_s)
+    return uvicorn.Config(
+        app,
+        http=guard.protocol,  # type: ignore[arg-type]  # called as the class would be
+        ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES_AT_ONCE,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=5,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+    )
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -86,6 +107,9 @@ def show_banner(settings: ApiSettings, url: str, *, with_worker: bool) -> None:
         "data folder": str(settings.data_dir),
         "database": without_password(settings.resolved_database_url),
         "broker": without_password(settings.broker_url) if settings.broker_url else "filesystem, in the data folder",
+        "API keys": "needed"
+        if settings.require_keys or not is_loopback(settings.host)
+        else "not needed on this machine",
         "worker": f"1, on {detect_device(WorkerSettings().device)}" if with_worker else "none started here",
         "docs": f"{url}/docs",
     }

@@ -7,6 +7,8 @@
     ├── WordTableNotFound: word_table_not_found
     ├── ModelUnknown: model_unknown
     ├── ModelExists: model_exists
+    ├── TooManyJobs: too_many_jobs (worth a retry once some have ended)
+    ├── QuotaExceeded: quota_exceeded
     ├── PageTokenInvalid: page_token_invalid
     ├── SortUnknown: sort_unknown
     └── DatabaseUnavailable: database_unavailable (worth a retry as it stands)
@@ -57,6 +59,19 @@ class ModelExists(StorageError):
     """The name of an import has other content already, and the request does not say to replace it."""
 
     code = "model_exists"
+
+
+class TooManyJobs(StorageError):
+    """The API key has as many unfinished jobs as it may."""
+
+    code = "too_many_jobs"
+    retryable = True
+
+
+class QuotaExceeded(StorageError):
+    """What the API key brought has no room for this upload beside it."""
+
+    code = "quota_exceeded"
 
 
 class PageTokenInvalid(StorageError):

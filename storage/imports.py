@@ -45,7 +45,7 @@ def accept(
 
     The file lies in its folder of `incoming`, and is read to its end first. The same content under the same name is
     there already and stays. Raises ImportMalformed; ModelExists where the name has other content and `replace` does
-    not say so; InsufficientStorage where the folder of imports would have more bytes than it may.
+    not say so; InsufficientStorage or QuotaExceeded where there is no room for it.
     """
     import_dir = upload.parent.parent
     staged = _stage(upload, declared, bounds.max_bytes)
@@ -55,7 +55,7 @@ def accept(
         place = import_dir / name / staged.manifest.revision
         is_placed = not place.is_dir()
         if is_placed:
-            require_room(import_dir, bounds.quota_bytes)
+            require_room(import_dir, staged.folder, bounds)
         try:
             manifest = _place(place, staged)
             with database.write() as session:

@@ -38,7 +38,7 @@ def accept(
     """The data set `own/<name>` with what a folder, a ZIP archive or a netCDF file holds, and whether it is new.
 
     Without `bounds` the files may have any size. Raises RecordingRefused with everything that is wrong;
-    InsufficientStorage where the folder of data sets would have more bytes than it may.
+    InsufficientStorage or QuotaExceeded where there is no room for it.
     """
     order = Order(
         name=name, source=upload.absolute(), declared=declared, max_bytes=None if bounds is None else bounds.max_bytes
@@ -66,7 +66,7 @@ def _place(place: Path, staged: Path, bounds: Bounds | None) -> tuple[OwnDataset
                 staged.rename(known.folder)
             return find(own_dir, name, version), False
     if bounds is not None:
-        require_room(own_dir, bounds.quota_bytes)
+        require_room(own_dir, staged, bounds)
     place.mkdir(exist_ok=True)
     taken = [int(path.name) for path in place.iterdir() if path.name.isdigit()]
     version = max(taken, default=0) + 1

@@ -15,17 +15,50 @@ from pathlib import Path
 
 from scoring.errors import InsufficientStorage
 
+from .errors import QuotaExceeded
+
 INCOMING = ".incoming-"
 ABANDONED_AFTER_S = 24 * 3600.0
 """After so long a folder of an upload belongs to a process that was killed."""
 
 
+OWNER_FILE = "brought_by"
+"""Beside what an API key brought: the key's id. The files themselves say what counts for whom, whatever breaks off."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """The API key that brings something, the bytes it may have brought, and all folders that these may lie in."""
+
+    key_id: str
+    quota_bytes: int
+    folders: tuple[Path, ...]
+
+    def n_bytes(self) -> int:
+        """What the key has brought and is there; also what is just being put there."""
+        marks = (mark for folder in self.folders for mark in folder.glob(f"*/*/{OWNER_FILE}"))
+        return sum(_n_bytes(mark.parent) for mark in marks if _text(mark) == self.key_id)
+
+    def require_room(self, n_more_bytes: int = 0) -> None:
+        """Raises QuotaExceeded where the key would have brought more than it may."""
+        n_bytes = self.n_bytes() + n_more_bytes
+        if n_bytes > self.quota_bytes:
+            raise QuotaExceeded(
+                f"with this upload the key would have brought {n_bytes} bytes; it may bring {self.quota_bytes}",
+                hint="ask who runs the server to remove what is not needed, or to raise BROCA_KEY_QUOTA_BYTES",
+            )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """Bytes that one file may have, and may unpack to; and bytes that the whole folder of uploads may have."""
+    """Bytes that one file may have, and may unpack to; and bytes that the whole folder of uploads may have.
+
+    `owner` has a quota of its own.
+    """
 
     max_bytes: int
     quota_bytes: int
+    owner: Owner | None = None
 
 
 @contextmanager
@@ -52,22 +85,45 @@ def alone(uploads: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def require_room(uploads: Path, quota_bytes: int) -> None:
-    """Raises InsufficientStorage where the folder has too many bytes, those of uploads under way among them."""
-    n_bytes = 0
-    for path in uploads.rglob("*"):
-        with contextlib.suppress(OSError):
-            n_bytes += path.stat().st_size if path.is_file() else 0
-    if n_bytes > quota_bytes:
+def require_room(uploads: Path, staged: Path, bounds: Bounds) -> None:
+    """Writes the owner beside what is staged, and raises where there is no room for it.
+
+    InsufficientStorage where the folder has too many bytes, those of uploads under way among them; QuotaExceeded where
+    the owner would have brought too many.
+    """
+    n_bytes = _n_bytes(uploads)
+    if n_bytes > bounds.quota_bytes:
         raise InsufficientStorage(
-            f"with this upload there would be {n_bytes} bytes in its folder; there may be {quota_bytes}",
+            f"with this upload there would be {n_bytes} bytes in its folder; there may be {bounds.quota_bytes}",
             hint="remove folders of uploads that are not needed, or raise BROCA_IMPORT_QUOTA_BYTES",
         )
+    if bounds.owner is not None:
+        (staged / OWNER_FILE).write_text(bounds.owner.key_id, encoding="ascii")
+        try:
+            bounds.owner.require_room()
+        except QuotaExceeded:
+            (staged / OWNER_FILE).unlink()
+            raise
 
 
 def age_s(path: Path) -> float:
     """Seconds since a file or folder was changed."""
     return time.time() - path.stat().st_mtime
+
+
+def _n_bytes(folder: Path) -> int:
+    n_bytes = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            n_bytes += path.stat().st_size if path.is_file() else 0
+    return n_bytes
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return None
 
 
 def _remove_abandoned(uploads: Path) -> None:

@@ -15,7 +15,9 @@ from typing import TypeVar
 
 TIMEOUT_S = 120.0
 
-NOT_INHERITED = {"BROCA_DATABASE_URL", "BROCA_BROKER_URL", "BROCA_DATA_DIR", "BROCA_HOST", "BROCA_URL"}
+NOT_INHERITED = {
+    f"BROCA_{name}" for name in ("DATABASE_URL", "BROKER_URL", "DATA_DIR", "HOST", "URL", "API_KEY", "REQUIRE_KEYS")
+}
 
 Value = TypeVar("Value")
 

@@ -12,7 +12,7 @@ from scoring.datasets.own.store import own_name
 from scoring.errors import BenchmarkUnknown
 from scoring.registry import did_you_mean
 from storage import recordings
-from storage.staging import Bounds, incoming
+from storage.staging import incoming
 
 from ..benchmark_schemas import Benchmark
 from ..benchmark_views import benchmark_view
@@ -20,8 +20,9 @@ from ..dependencies import SettingsDependency, require_file
 from ..errors import BenchmarkNotFound
 from ..requests import BenchmarkQuery, NoParameters, RecordingQuery
 from ..schemas import ListOf
+from ..security import CallerDependency
 from ..settings import ApiSettings
-from ..uploads import save_body
+from ..uploads import save_body, upload_bounds
 from .models import FILE_BODY
 
 ADDING_PATH = "/v1/benchmarks"
@@ -45,7 +46,11 @@ def list_benchmarks(_: Annotated[NoParameters, Query()], settings: SettingsDepen
     openapi_extra={"requestBody": FILE_BODY},
 )
 async def add_benchmark(
-    query: Annotated[RecordingQuery, Query()], request: Request, response: Response, settings: SettingsDependency
+    query: Annotated[RecordingQuery, Query()],
+    request: Request,
+    response: Response,
+    settings: SettingsDependency,
+    caller: CallerDependency,
 ) -> Benchmark:
     """Add a recording or a reading corpus: a ZIP archive of its folder, or of recordings one netCDF file.
 
@@ -53,7 +58,7 @@ async def add_benchmark(
     """
     name = own_name(query.id)
     declared = Declaration(**query.model_dump(exclude={"id"}))
-    bounds = Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes)
+    bounds = await run_in_threadpool(upload_bounds, request, settings, caller)
     with incoming(settings.own_dir) as folder:
         upload = folder / "upload"
         await save_body(request, upload)

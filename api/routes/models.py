@@ -14,13 +14,14 @@ from scoring.subjects.imports.store import current_revision
 from scoring.subjects.model_ids import Namespace
 from storage import imports, models
 from storage.models import Model as StoredModel
-from storage.staging import Bounds, incoming
+from storage.staging import incoming
 
 from ..dependencies import FILE_TYPES, DatabaseDependency, SettingsDependency, require_file
 from ..paging import link_next
 from ..requests import ImportQuery, ModelQuery, ModelsQuery
 from ..schemas import ListOf, Model
-from ..uploads import save_body
+from ..security import CallerDependency
+from ..uploads import save_body, upload_bounds
 
 IMPORT_PATH = "/v1/models"
 """Where files are sent to."""
@@ -59,6 +60,7 @@ async def import_model(
     response: Response,
     database: DatabaseDependency,
     settings: SettingsDependency,
+    caller: CallerDependency,
 ) -> Model:
     """Import word vectors, surprisals or activations. The body is the file itself; what it is, the parameters say."""
     name = _import_name(query.id)
@@ -69,6 +71,7 @@ async def import_model(
         source=query.source,
         allow_mismatch=query.allow_mismatch,
     )
+    bounds = await run_in_threadpool(upload_bounds, request, settings, caller)
     with incoming(settings.import_dir) as folder:
         await save_body(request, folder / "upload")
         found, is_new = await run_in_threadpool(
@@ -77,7 +80,7 @@ async def import_model(
             folder / "upload",
             name,
             declared,
-            bounds=Bounds(max_bytes=settings.max_import_bytes, quota_bytes=settings.import_quota_bytes),
+            bounds=bounds,
             replace=query.replace,
         )
     response.status_code = 201 if is_new else 200

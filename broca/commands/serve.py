@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .options import DATA_DIR
 
+if TYPE_CHECKING:
+    from api.settings import ApiSettings
+
 
 def serve(
-    host: str = typer.Option(None, "--host", help="Loopback address to listen on [BROCA_HOST]."),
+    host: str = typer.Option(None, "--host", help="Address to listen on [BROCA_HOST]."),
     port: int = typer.Option(None, "--port", min=0, max=65535, help="Port; 0 takes a free one [BROCA_PORT]."),
     data_dir: Path = DATA_DIR,
     no_worker: bool = typer.Option(False, "--no-worker", help="Start no worker; others serve the queue."),
@@ -21,7 +24,6 @@ def serve(
     """Serve the API here, with a database and one worker."""
     from api.settings import ApiSettings
 
-    from ..connection import is_loopback
     from ..parent import stop_when_stdin_closes
     from ..serving import bind
     from ..serving import serve as run_server
@@ -30,23 +32,47 @@ def serve(
     given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
     settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
-    if not is_loopback(settings.host):
-        raise typer.BadParameter(
-            f"{settings.host!r} is reachable from other machines, and there are no API keys yet; "
-            "listen on 127.0.0.1 and put a proxy that checks who asks in front of it",
-            param_hint="--host",
-        )
-    try:
-        listener = bind(settings.host, settings.port)
-    except OSError as error:
-        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
-        raise typer.Exit(1) from None
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         typer.echo(f"the data folder {settings.data_dir} cannot be made: {error.strerror}", err=True)
         raise typer.Exit(1) from None
+    _require_key(settings)
+    try:
+        listener = bind(settings.host, settings.port)
+    except OSError as error:
+        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}; try --port 0", err=True)
+        raise typer.Exit(1) from None
     bring_up_to_date(settings.resolved_database_url)
     if stop_with_stdin:
         stop_when_stdin_closes()
     run_server(settings, listener, with_worker=not no_worker, ready_file=ready_file)
+
+
+def _require_key(settings: ApiSettings) -> None:
+    """Raises BadParameter where other machines would reach a server that nobody has a key for."""
+    from storage import api_keys
+    from storage.engine import Database
+    from storage.errors import DatabaseUnavailable
+
+    from ..connection import is_loopback
+
+    if is_loopback(settings.host):
+        return
+    try:
+        database = Database(settings.resolved_database_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="BROCA_DATABASE_URL") from None
+    try:
+        with database.read() as session:
+            has_key = api_keys.has_live(session)
+    except DatabaseUnavailable:
+        has_key = False
+    finally:
+        database.dispose()
+    if not has_key:
+        raise typer.BadParameter(
+            f"{settings.host!r} is reachable from other machines, and no API key is found; "
+            "make one with `broca keys create --name NAME --scope admin`, or listen on 127.0.0.1",
+            param_hint="--host",
+        )

@@ -199,11 +199,35 @@ def test_csv_and_json_exclude_each_other(invoke: Invoke) -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
-def test_serve_refuses_to_listen_beyond_this_machine(
+def test_without_a_key_serve_refuses_to_listen_beyond_this_machine(
     invoke: Invoke, capsys: pytest.CaptureFixture[str], host: str
 ) -> None:
     assert invoke("serve", "--host", host) == 2
-    assert "API keys" in " ".join(capsys.readouterr().err.split())
+    assert "broca keys create" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_key_is_shown_once(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("keys", "create", "--name", "Ada", "--scope", "read") == 0
+    made = capsys.readouterr()
+    kind, prefix, secret = made.out.strip().split("_")
+    assert (kind, len(secret)) == ("broca", 64)
+    assert secret not in made.err
+    assert invoke("keys", "list") == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("Ada", f"broca_{prefix}", "read"))
+    assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--scope", "root", "--name", "x"), ("--scope", "read", "--name", " "), ("--scope", "read")]
+)
+def test_a_key_needs_a_name_and_a_scope_that_exists(invoke: Invoke, arguments: tuple[str, ...]) -> None:
+    assert invoke("keys", "create", *arguments) == 2
+
+
+def test_keys_of_a_database_without_tables_say_what_to_do(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke("keys", "list") == 1
+    assert "broca migrate" in capsys.readouterr().err
 
 
 def test_serve_says_when_the_port_is_taken(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,12 +93,14 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[tuple[str, Any]] = []
+        self.authorizations: list[str | None] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.requests.append((f"{self.command} {self.path}", json.loads(body) if body else None))
+                outer.authorizations.append(self.headers.get("Authorization"))
                 queue = outer.answers.get(f"{self.command} {self.path}") or outer.answers["otherwise"]
                 status, headers, content = queue.pop(0) if len(queue) > 1 else queue[0]
                 data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
@@ -321,3 +323,45 @@ def test_the_version_is_that_of_the_project(request: pytest.FixtureRequest) -> N
 def test_a_job_parses_with_only_what_identifies_it() -> None:
     parse: Callable[[Any], Job] = Job.model_validate
     assert parse({"id": "j", "status": "queued", "model": {"id": "m"}, "protocol": "grouped"}).runs == ()
+
+
+KEY = "broca_0123456789ab_" + "5e" * 32
+
+
+@pytest.mark.parametrize("is_in_the_environment", [True, False])
+def test_the_key_goes_with_every_request_and_is_shown_nowhere(
+    server: Server, monkeypatch: pytest.MonkeyPatch, is_in_the_environment: bool
+) -> None:
+    server.on("GET /v1/models", PROBLEM, status=401)
+    server.on("GET /v1/jobs/job_1", JOB)
+    if is_in_the_environment:
+        monkeypatch.setenv("BROCA_API_KEY", f" {KEY}\n")
+    with Client(server.url, api_key=None if is_in_the_environment else KEY) as client:
+        client.job("job_1")
+        with pytest.raises(BadRequest) as caught:
+            client.models()
+        shown = (repr(client), repr(vars(client)), repr(vars(client._connection)), repr(caught.value))
+        assert not any(KEY[-20:] in text for text in shown)
+    assert server.authorizations == [f"Bearer {KEY}"] * 2
+
+
+def test_an_empty_key_is_none_and_overrules_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.on("GET /v1/jobs/job_1", JOB)
+    monkeypatch.setenv("BROCA_API_KEY", KEY)
+    with Client(server.url, api_key="") as client:
+        client.job("job_1")
+    assert server.authorizations == [None]
+
+
+@pytest.mark.parametrize("key", ["two words", "line\r\nX-Evil: 1", "schlüssel", "x" * 300])
+def test_what_cannot_be_a_key_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(broca.BrocaError) as caught:
+        Client("http://127.0.0.1:1", api_key=key)
+    assert caught.value.code == "setting_invalid"
+    assert key not in str(caught.value)
+
+
+def test_a_client_that_is_told_to_wait_asks_again(server: Server) -> None:
+    server.on("GET /v1/jobs/job_1", (429, {"Retry-After": "0"}, {**PROBLEM, "code": "rate_limited"}), JOB)
+    with Client(server.url) as client:
+        assert client.job("job_1").id == "job_1"

@@ -1,0 +1,198 @@
+"""Clients that mean harm, with real sockets against the real server: it answers others and its memory stays bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import pytest
+
+from broca import BrocaError, Client
+from tests.serving import TIMEOUT_S, Served, serving, wait_for
+
+HEAD = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+ASKED = b'{"model": "demo/tiny", "benchmarks": ["demo-fmri"]}'
+
+
+@contextmanager
+def connected(served: Served, n_connections: int, sent: bytes) -> Iterator[list[socket.socket]]:
+    """Connections to a server on which something was sent already."""
+    address = urlsplit(served.url)
+    with ExitStack() as stack:
+        found = []
+        for _ in range(n_connections):
+            found.append(stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=30)))
+            found[-1].sendall(sent)
+        yield found
+
+
+def rest(connection: socket.socket) -> bytes:
+    """What comes until the server closes the connection."""
+    pieces = []
+    with suppress(ConnectionResetError):
+        while piece := connection.recv(65_536):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def is_closed_after(connection: socket.socket, sent: bytes) -> bool:
+    try:
+        connection.sendall(sent)
+    except (BrokenPipeError, ConnectionResetError):
+        return True
+    return False
+
+
+def rss_bytes(served: Served) -> int:
+    return int(psutil.Process(served.process.pid).memory_info().rss)
+
+
+def answers(served: Served) -> bool:
+    with httpx.Client(base_url=served.url, trust_env=False, timeout=20) as http:
+        submitted = http.post("/v1/jobs", content=ASKED, headers={"Content-Type": "application/json"})
+        return (submitted.status_code, http.get("/readyz").status_code) == (202, 200)
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ", HEAD[:30]])
+def test_half_open_connections_hold_nobody_up_and_are_closed(tmp_path: Path, sent: bytes) -> None:
+    with (
+        serving(tmp_path, "--no-worker", BROCA_HEADER_TIMEOUT_S="3") as served,
+        connected(served, 200, sent) as connections,
+    ):
+        assert answers(served)
+        for number, connection in enumerate(connections):
+            if sent and number % 2:
+                connection.sendall(b"a")  # each byte of a slow client would keep an idle time-out away
+        assert [rest(connection) for connection in connections] == [b""] * 200
+        assert answers(served)
+
+
+def test_a_head_that_drips_ends_at_its_time_even_after_a_whole_request(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, "--no-worker", BROCA_HEADER_TIMEOUT_S="2") as served,
+        connected(served, 1, b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n") as (connection,),
+    ):
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET /livez HTTP/1.1\r\nX-Slow: ")
+        wait_for(lambda: is_closed_after(connection, b"a"))
+
+
+def test_a_body_that_drips_is_answered_with_408(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path, "--no-worker", BROCA_REQUEST_TIMEOUT_S="2") as served,
+        connected(served, 200, HEAD + b"Content-Length: 100\r\n\r\n{") as connections,
+    ):
+        assert answers(served)
+        for connection in connections:
+            answer = rest(connection)
+            assert answer.startswith(b"HTTP/1.1 408")
+            assert b'"code":"request_timeout"' in answer
+
+
+def test_an_upload_that_stops_is_answered_with_408_and_leaves_nothing(tmp_path: Path) -> None:
+    head = b"POST /v1/models?id=imported/x&kind=word-vectors&format=text HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Content-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nthe 1 2\n"
+    with (
+        serving(tmp_path, "--no-worker", BROCA_UPLOAD_TIMEOUT_S="2", BROCA_REQUEST_TIMEOUT_S="1") as served,
+        connected(served, 3, head) as connections,
+    ):
+        wait_for(lambda: list((served.data_dir / "imported").glob(".incoming-*")))
+        assert all(b'"code":"request_timeout"' in rest(connection) for connection in connections)
+        wait_for(lambda: not list((served.data_dir / "imported").iterdir()))
+
+
+def test_fifty_megabytes_are_refused_and_never_held(tmp_path: Path) -> None:
+    n_bytes = 50_000_000
+    with serving(tmp_path, "--no-worker") as served, httpx.Client(base_url=served.url, trust_env=False) as http:
+        assert answers(served)
+        before = rss_bytes(served)
+        headers = {"Content-Type": "application/json"}
+        pieces = (b" " * 1_000_000 for _ in range(n_bytes // 1_000_000))
+        for content in (b" " * n_bytes, pieces):
+            answer = http.post("/v1/jobs", content=content, headers=headers, timeout=30)
+            assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+        assert rss_bytes(served) - before < 20_000_000
+        assert answers(served)
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"\x16\x03\x01 this is not HTTP\r\n\r\n", b"400", b"request_malformed"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 300_000, b"400", b"request_malformed"),
+        (b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 8000 + b"\r\n", b"431", b"headers_too_large"),
+        (b"GET /v1/jobs HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", b"431", b"headers_too_large"),
+    ],
+)
+def test_what_is_too_much_or_not_http_is_refused_with_a_problem(
+    tmp_path: Path, sent: bytes, status: bytes, code: bytes
+) -> None:
+    with serving(tmp_path, "--no-worker") as served, connected(served, 1, b"") as (connection,):
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(sent)
+        answer = rest(connection)
+        assert answers(served)
+        assert not answer or (answer.startswith(b"HTTP/1.1 " + status) and code in answer)
+
+
+def test_more_connections_than_there_may_be_push_out_the_silent_ones(tmp_path: Path) -> None:
+    settings = {"BROCA_MAX_CONNECTIONS": "50", "BROCA_HEADER_TIMEOUT_S": "600"}
+    with serving(tmp_path, "--no-worker", **settings) as served, connected(served, 120, b"GET /") as connections:
+        assert answers(served)
+        assert [rest(connection) for connection in connections[:60]] == [b""] * 60
+        assert len(psutil.Process(served.process.pid).net_connections()) < 60
+
+
+def broca(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "broca", *arguments]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("BROCA_")}
+    return subprocess.run(
+        command, env={**inherited, **environment}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_beyond_this_machine_a_server_starts_with_a_key_only_and_asks_for_it(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    home = {"BROCA_DATA_DIR": str(tmp_path / "data")}
+    if kind == "postgresql":
+        home["BROCA_DATABASE_URL"] = request.getfixturevalue("empty_postgres_url")
+    refused = broca("serve", "--host", "0.0.0.0", "--port", "0", "--no-worker", **home)
+    assert refused.returncode == 2
+    assert "broca keys create" in refused.stderr
+    made = broca("keys", "create", "--name", "Ada", "--scope", "submit", "--json", **home)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)
+    database = {name: value for name, value in home.items() if name == "BROCA_DATABASE_URL"}
+    with serving(tmp_path, "--no-worker", "--host", "0.0.0.0", **database) as served:
+        url = served.url.replace("0.0.0.0", "127.0.0.1")
+        with Client(url, api_key="") as nobody, pytest.raises(BrocaError) as caught:
+            nobody.models()
+        assert (caught.value.code, caught.value.status) == ("unauthenticated", 401)
+        with Client(url, api_key=key["key"]) as client:
+            job = client.submit("demo/tiny", ["demo-fmri"])
+        listed = broca("jobs", "--json", "--server", url, BROCA_API_KEY=key["key"])
+        assert [one["id"] for one in json.loads(listed.stdout)] == [job.id]
+        assert broca("keys", "revoke", key["id"], **home).returncode == 0
+
+        def is_refused() -> bool:
+            return httpx.get(f"{url}/v1/jobs", headers={"Authorization": f"Bearer {key['key']}"}).status_code == 401
+
+        wait_for(is_refused, timeout_s=15)
+        assert key["key"] not in served.log.read_text() + listed.stdout + listed.stderr
+    again = broca("serve", "--host", "0.0.0.0", "--port", "0", "--no-worker", **home)
+    assert again.returncode == 2, "a revoked key is none"
+    assert broca("keys", "revoke", "key_0", **home).returncode == 2
+    shown = broca("keys", "list", "--json", **home)
+    assert key["key"].rpartition("_")[2] not in shown.stdout
+    assert [one["revoked_at"] is None for one in json.loads(shown.stdout)] == [False]
