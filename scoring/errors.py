@@ -10,7 +10,8 @@
     ├── NumericalFailure, OutOfMemory, InsufficientStorage
     └── HubUnavailable
 
-HubUnavailable and DataUnreachable (a data_missing) are worth a retry as they stand.
+HubUnavailable, DataUnreachable (a data_missing) and ModelCacheBusy (an insufficient_storage) are worth a retry as they
+stand.
 
 What belongs here: errors a scientist can meet without a server. Errors of jobs and rows live in `storage.errors`.
 """
@@ -206,6 +207,12 @@ class InsufficientStorage(ScoringError):
     """The disk, or the quota of uploads, has no room for what comes."""
 
     code = "insufficient_storage"
+
+
+class ModelCacheBusy(InsufficientStorage):
+    """The model cache has room once other runs have ended: what fills it is being read."""
+
+    retryable = True
 
 
 class HubUnavailable(ScoringError):

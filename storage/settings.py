@@ -36,6 +36,10 @@ class StorageSettings(BaseSettings):
         "when absent, `own` in the data folder.",
     )
 
+    hub_timeout_s: float = Field(
+        default=10, gt=0, description="Seconds that the hub may take to begin an answer or to go on with one."
+    )
+
     @property
     def home(self) -> Path:
         """The data folder as an absolute path."""

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scoring.errors import CodedError, HubUnavailable
+from scoring.redaction import without_tokens
 from scoring.results import Ceiling, Score
+from scoring.subjects.model_cache import Keeping
 from scoring.subjects.sources import ResolvedModel
 from scoring.word_table import WordTable
+
+Words = Annotated[str, AfterValidator(without_tokens)]
+"""Text for callers and logs: strangers have a say in it, so no token of the hub stays in it."""
 
 
 class Stage(StrEnum):
@@ -65,8 +70,8 @@ class Failure(Message):
     """Why something was not done, with the code that reaches the caller."""
 
     code: str
-    detail: str
-    hint: str | None = None
+    detail: Words
+    hint: Words | None = None
     param: str | None = None
     retryable: bool = False
     retry_after_s: float = 0.0
@@ -97,10 +102,10 @@ class Progress(Message):
 
     stage: Stage
     fraction: float
-    detail: str | None = None
+    detail: Words | None = None
     run: str | None = None
     ended: bool = False
-    warning: str | None = None
+    warning: Words | None = None
 
     @property
     def overall(self) -> float:
@@ -126,6 +131,14 @@ class RunOrder(Message):
     known_baselines: tuple[str, ...] = ()
 
 
+class HubTerms(Message):
+    """How the hub is dealt with: what may come and stay, how long it may be silent, where else it may send us."""
+
+    keeping: Keeping = Field(default_factory=Keeping)
+    timeout_s: float = 10.0
+    hosts: tuple[str, ...] = ()
+
+
 class FetchOrder(Message):
     """What the fetch process has to bring."""
 
@@ -141,6 +154,7 @@ class FetchOrder(Message):
     dtype: str = "float32"
     memory_bytes: int | None = None
     options: dict[str, Any] = {}
+    hub: HubTerms = Field(default_factory=HubTerms)
 
 
 class FetchAnswer(Message):

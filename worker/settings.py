@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from scoring.subjects.model_cache import Keeping
+
+from .exchange import HubTerms
 from .queue import QueueSettings
 
 
@@ -37,6 +40,30 @@ class WorkerSettings(QueueSettings):
     keep_activations: bool = Field(
         default=False, description="Keep the activations of every layer too, as float32 files beside the responses."
     )
+
+    max_model_bytes: int = Field(
+        default=400 * 1024**3, gt=0, description="Bytes that the files of one model may have; larger ones are refused."
+    )
+    model_cache_bytes: int = Field(
+        default=1024**4,
+        gt=0,
+        description="Bytes of downloaded models kept in the data folder; the least recently used revision goes first.",
+    )
+    hub_hosts: str = Field(
+        default="",
+        description="Further hosts, with commas between them, that a mirror of the hub may send downloads to.",
+    )
+
+    def hub_terms(self, use_file: Path, *, is_last_attempt: bool) -> HubTerms:
+        """How a fetch has to deal with the hub; `use_file` is where it writes down what its claim reads."""
+        keeping = Keeping(
+            max_model_bytes=self.max_model_bytes,
+            cache_bytes=self.model_cache_bytes,
+            use_file=use_file,
+            keeps_partial=not is_last_attempt,
+        )
+        hosts = tuple(host for name in self.hub_hosts.split(",") if (host := name.strip()))
+        return HubTerms(keeping=keeping, timeout_s=self.hub_timeout_s, hosts=hosts)
 
     @property
     def model_cache(self) -> Path:

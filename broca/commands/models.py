@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from .display import messages_console, show_problem
@@ -18,6 +20,7 @@ def convert(
     name: str = typer.Option(None, "--name", help="Name of the copy; the last part of the id if absent."),
 ) -> None:
     """Keep a copy of a model with `.bin` weights or an old tokenizer, to be scored as local/NAME."""
+    from scoring.subjects.hub_hosts import keep_to_public_hosts
     from storage.settings import StorageSettings
     from worker.conversion import convert_model
     from worker.exchange import Failure
@@ -30,6 +33,7 @@ def convert(
             hint="set BROCA_MODEL_DIR to the folder of local models",
         )
         raise typer.Exit(2)
+    keep_to_public_hosts(os.environ.get("HF_ENDPOINT"))
     console = messages_console()
 
     def show(fraction: float, detail: str) -> None:

@@ -21,6 +21,7 @@ from .hub_files import Hub
 from .hub_progress import OnProgress
 from .imports.store import find_import
 from .local import content_revision, downloaded_folder, local_folder, signature
+from .model_cache import Keeping
 from .model_ids import DEFAULT_REVISION, ModelId, Namespace
 from .options import ReadingOptions
 from .preflight import Machine, preflight
@@ -74,19 +75,20 @@ def resolve(
     memory_bytes: int | None = None,
     options: Mapping[str, Any] | None = None,
     asks_surprisal: bool = False,
+    keeping: Keeping | None = None,
     on_progress: OnProgress = lambda fraction, detail: None,
 ) -> ResolvedModel:
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
     `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
     where that is known. A verified commit is taken without asking the hub. `options` say how the model is to read, and
-    which adapter is brought beside it; `asks_surprisal`: nothing but surprisals is asked of it. Raises any ModelError,
-    OptionUnknown, InsufficientStorage, HubUnavailable.
+    which adapter is brought beside it; `asks_surprisal`: nothing but surprisals is asked of it; `keeping` bounds
+    what is downloaded. Raises any ModelError, OptionUnknown, InsufficientStorage, HubUnavailable.
     """
     parsed, requested = model_ids.parse(model_id), model_ids.check_revision(revision or DEFAULT_REVISION)
     if parsed.namespace is Namespace.IMPORTED:
         return _imported(parsed, requested, import_dir)
-    hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
+    hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s, keeping=keeping or Keeping())
     wanted = Wanted(
         supported=supported,
         dtype=dtype,
@@ -147,6 +149,8 @@ def _place(
 def _from_hub(hub: Hub, name: str, requested: str, wanted: Wanted, on_progress: OnProgress) -> _Place:
     """The commit and the folder, without a request where the commit is named in full and here already."""
     is_named_in_full = model_ids.is_commit_sha(requested)
+    if is_named_in_full:
+        hub.cache.hold(hub.place(name, requested))
     folder = downloaded_folder(hub.cache_dir, name, requested, weights=wanted.weights) if is_named_in_full else None
     if folder is not None:
         return _Place(folder=folder, revision=requested)
