@@ -13,6 +13,7 @@ from storage.engine import Database
 from worker.queue import Bell
 
 from . import problems
+from .looking import Looker
 from .middleware import BodyLimit, RequestIds
 from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores
 from .settings import ApiSettings
@@ -40,6 +41,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.looker = Looker(settings)
     app.include_router(docs.router)
     problems.install(app)
     uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}

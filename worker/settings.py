@@ -41,17 +41,10 @@ class WorkerSettings(QueueSettings):
         default=False, description="Keep the activations of every layer too, as float32 files beside the responses."
     )
 
-    max_model_bytes: int = Field(
-        default=400 * 1024**3, gt=0, description="Bytes that the files of one model may have; larger ones are refused."
-    )
     model_cache_bytes: int = Field(
         default=1024**4,
         gt=0,
         description="Bytes of downloaded models kept in the data folder; the least recently used revision goes first.",
-    )
-    hub_hosts: str = Field(
-        default="",
-        description="Further hosts, with commas between them, that a mirror of the hub may send downloads to.",
     )
 
     def hub_terms(self, use_file: Path, *, is_last_attempt: bool) -> HubTerms:
@@ -62,8 +55,7 @@ class WorkerSettings(QueueSettings):
             use_file=use_file,
             keeps_partial=not is_last_attempt,
         )
-        hosts = tuple(host for name in self.hub_hosts.split(",") if (host := name.strip()))
-        return HubTerms(keeping=keeping, timeout_s=self.hub_timeout_s, hosts=hosts)
+        return HubTerms(keeping=keeping, timeout_s=self.hub_timeout_s, hosts=self.further_hub_hosts)
 
     @property
     def model_cache(self) -> Path:

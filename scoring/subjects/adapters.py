@@ -41,7 +41,7 @@ def fetch_adapter(
     apart = replace(hub, cache_dir=hub.cache_dir / STORAGE, root=hub.cache_dir)
 
     def choose(_sha: str, files: Files) -> list[str]:
-        tensors = _checked(apart, name, sha, files)
+        tensors = checked_adapter(apart, name, sha, files)
         n_bytes = sum(files[file].size or 0 for file in (CONFIG, WEIGHTS))
         require_room_beside(n_model_parameters, tensors, dtype=dtype, disk_needed_bytes=n_bytes, machine=machine)
         return [CONFIG, WEIGHTS]
@@ -52,7 +52,7 @@ def fetch_adapter(
     return folder
 
 
-def _checked(hub: Hub, name: str, sha: str, files: Files) -> Mapping[str, Tensor]:
+def checked_adapter(hub: Hub, name: str, sha: str, files: Files) -> Mapping[str, Tensor]:
     """What the adapter's weights declare, after every check of its configuration."""
     if CONFIG not in files or WEIGHTS not in files:
         raise NoSafetensors(f"{name} has no {CONFIG} with {WEIGHTS}", param="options.adapter")

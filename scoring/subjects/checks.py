@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors, RemoteCodeRefused, shown
 from .headers import Tensor, read_header
 from .preflight import n_parameters
-from .sizes import depth, width
+from .sizes import depth, require_plausible, width
 from .tokenizer_files import TOKENIZER_CONFIG, check_tokenizer, has_tokenizer
 
 CONFIG = "config.json"
@@ -36,6 +36,7 @@ _REPOSITORY_KEYS = frozenset(
     {"_name_or_path", "name_or_path", "pretrained_model_name_or_path", "base_model_name_or_path"}
 )
 _IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation")
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
 _CODE_KEYS = frozenset({"auto_map", "custom_generate"})
 _TRUST = "trust_remote_code"
 _SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.(safetensors|bin)")
@@ -109,10 +110,14 @@ def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str =
 
 
 def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Architecture:
-    """What `config` describes, if its `model_type` is among `supported`; ArchitectureUnsupported otherwise."""
+    """What `config` describes, if its `model_type` is among `supported`; ArchitectureUnsupported otherwise.
+
+    Raises ModelIncomplete for sizes that no model has.
+    """
     model_type = config.get("model_type")
     names = config.get("architectures")
-    name = str(names[0]) if isinstance(names, list) and names else ""
+    name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+    name = name if _CLASS.fullmatch(name) else ""
     if not isinstance(model_type, str) or model_type not in supported:
         found = f"model_type {shown(str(model_type))}" if model_type is not None else "no model_type"
         raise ArchitectureUnsupported(
@@ -126,6 +131,7 @@ def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Archi
             hint="score the model that they were made from",
             param="model",
         )
+    require_plausible(config)
     return Architecture(model_type=model_type, name=name, n_layers=depth(config), width=width(config))
 
 
@@ -262,15 +268,12 @@ def _path(above: _Above | None, key: str) -> list[str]:
 
 def _require_shallow(document: object, name: str) -> None:
     """Pass if nothing lies deeper than MAX_DEPTH: what reads a configuration later calls itself for each level."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(MAX_DEPTH):
-        level = [inner for value in level for inner in _children(value) if isinstance(inner, dict | list)]
+        inside = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for values in inside for inner in values if isinstance(inner, dict | list)]
     if level:
         raise ModelIncomplete(f"{name} is nested deeper than {MAX_DEPTH} levels", param="model")
-
-
-def _children(value: object) -> Iterable[object]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _no_weights(names: Collection[str]) -> NoSafetensors:

@@ -34,7 +34,7 @@ from .model_ids import is_commit_sha
 from .options import ReadingOptions
 from .pickled_files import checked_pickles
 from .possible import require_possible, require_template
-from .preflight import Machine, preflight
+from .preflight import Machine, Preflight, preflight
 from .tokenizer_files import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG, check_tokenizer, is_loaded_rightly
 
 Files = Mapping[str, RepoSibling]
@@ -142,8 +142,25 @@ def _is_listed_rightly(sibling: RepoSibling) -> bool:
     return isinstance(sibling.rfilename, str) and is_size
 
 
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """The files to download, and what the model is; `needs` is None where its weights are not looked at."""
+
+    chosen: list[str]
+    config: Mapping[str, Any]
+    needs: Preflight | None = None
+
+
 def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) -> list[str]:
-    """The files to download, after every check that needs no weights; nothing is written."""
+    """The files to download, if the model fits; nothing is written."""
+    examined = examine(hub, name, sha, files, wanted)
+    if examined.needs is not None:
+        examined.needs.require_fit()
+    return examined.chosen
+
+
+def examine(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) -> Examined:
+    """A commit's model, after every check that needs no weights and no machine; nothing is written."""
     config_is_there = checks.CONFIG in files
 
     def read(file: str) -> dict[str, Any]:
@@ -157,7 +174,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     rest = [file for file in files if is_model_file(file) and ".safetensors" not in file]
     _check_sizes(files, rest)
     if wanted.convertible and (pickles := checked_pickles(files, read)):
-        return _with_room(hub, files, [*pickles, *rest])
+        return Examined(chosen=_with_room(hub, files, [*pickles, *rest]), config=documents.get(checks.CONFIG, {}))
     if wanted.weights:
         checks.weights_entry(files)
     checks.require_plain_files(files)
@@ -168,13 +185,12 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     elif is_loaded_rightly(files, config, tokenizer_config):
         raise OptionUnknown(f"{name} needs no conversion", hint="score it by its own name", param="model")
     if not wanted.weights:
-        return sorted(rest)
+        return Examined(chosen=sorted(rest), config=config)
     shards, tensors = _inspected_weights(hub, name, sha, files, read)
     chosen = sorted({*shards, *rest})
     n_bytes = _n_bytes(hub, [files[file] for file in chosen])
-    needed = preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=wanted.machine)
-    needed.require_fit()
-    return chosen
+    needs = preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=wanted.machine)
+    return Examined(chosen=chosen, config=config, needs=needs)
 
 
 def _inspected_weights(

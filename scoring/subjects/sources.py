@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import ModelIncomplete, NoSafetensors, OptionUnknown, RevisionNotFound
 from . import demo_model, model_ids
 from .adapters import fetch_adapter
-from .checks import CODE_BEARING, check_folder, check_plain_files, read_json
+from .checks import CODE_BEARING, CONFIG, check_folder, check_plain_files, read_json
 from .families.base import family_of
 from .hub import Wanted, fetch
 from .hub_files import Hub
@@ -24,7 +24,7 @@ from .local import content_revision, downloaded_folder, local_folder, signature
 from .model_cache import Keeping
 from .model_ids import DEFAULT_REVISION, ModelId, Namespace
 from .options import ReadingOptions
-from .preflight import Machine, preflight
+from .preflight import Machine, preflight, require_room_for_twin
 
 DEMO_FOLDER = "demo-tiny"
 
@@ -209,6 +209,8 @@ def _parameters(folder: Path, wanted: Wanted) -> tuple[int, int] | tuple[None, N
     except (NoSafetensors, ModelIncomplete):
         if wanted.weights:
             raise
+        config, memory_bytes = read_json(folder / CONFIG), wanted.machine.memory_bytes
+        require_room_for_twin(config, dtype=wanted.dtype, memory_bytes=memory_bytes)
         return None, None
     found = preflight(inspected.config, inspected.tensors, dtype=wanted.dtype, machine=wanted.machine)
     found.require_fit()
