@@ -124,7 +124,7 @@ class ModelIncomplete(ModelError):
 
 
 class ModelTooLarge(ModelError):
-    """The model does not fit into the memory of the worker."""
+    """The model does not fit into the memory of the worker, or its files are more than a worker takes."""
 
     code = "model_too_large"
 
@@ -204,7 +204,7 @@ class OutOfMemory(ScoringError):
 
 
 class InsufficientStorage(ScoringError):
-    """The disk, or the quota of uploads, has no room for what comes."""
+    """The disk, the quota of uploads or that of models has no room for what comes."""
 
     code = "insufficient_storage"
 

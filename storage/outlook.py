@@ -48,6 +48,6 @@ def duration_s(session: Session, *, benchmark: str, protocol: str) -> float | No
         .order_by(RunRow.finished_at.desc())
         .limit(N_RECENT)
     )
-    spans = session.execute(query).tuples()
+    spans = session.execute(query).all()
     found = [(ended - started).total_seconds() for started, ended in spans if started and ended]
     return median(found) if found else None

@@ -1,6 +1,7 @@
 """`POST /v1/jobs?validate_only=true`: what is told before a job is submitted, with a hub on loopback."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -29,14 +30,24 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def settings(database_url, tmp_path, model):
+def settings(sqlite_url, tmp_path, model):
+    return settings_of(sqlite_url, tmp_path, model)
+
+
+def settings_of(url, tmp_path, model):
     return ApiSettings(
         data_dir=tmp_path / "data",
-        database_url=database_url,
+        database_url=url,
         model_dir=model.parent,
         data_mirror=None,
         preflight_timeout_s=60,
     )
+
+
+@pytest.fixture
+def client_on_both(database_url, tmp_path, model, hub):
+    with TestClient(create_app(settings_of(database_url, tmp_path, model))) as connected:
+        yield connected
 
 
 @pytest.fixture
@@ -67,7 +78,8 @@ def beat(database, *, memory_bytes=None, device="cpu"):
         session.query(WorkerRow).update({"memory_bytes": memory_bytes})
 
 
-def test_a_model_of_the_hub_is_described_without_its_weights(client, hub, model, database):
+def test_a_model_of_the_hub_is_described_without_its_weights(client_on_both, hub, model, database):
+    client = client_on_both
     sha = hub.add("org/good", model)
     beat(database, memory_bytes=10**9)
     found = ask(client, "org/good", "demo-fmri", "demo-reading")
@@ -159,7 +171,8 @@ def test_a_hub_that_hangs_ends_in_time_and_says_so(settings, hub, model):
     assert check(found, "hub")["retryable"]
 
 
-def test_the_largest_worker_decides_on_memory(client, hub, database):
+def test_the_largest_worker_decides_on_memory(client_on_both, database):
+    client = client_on_both
     assert check(ask(client, "demo/tiny"), "workers")["ok"] is None
     beat(database)
     assert check(ask(client, "demo/tiny"), "memory")["ok"] is None, "it does not say what it has"
@@ -169,7 +182,8 @@ def test_the_largest_worker_decides_on_memory(client, hub, database):
     assert "the largest worker has 1000" in check(found, "memory")["detail"]
 
 
-def test_a_gpu_takes_bfloat16_unless_another_dtype_is_asked_for(client, hub, database):
+def test_a_gpu_takes_bfloat16_unless_another_dtype_is_asked_for(client_on_both, database):
+    client = client_on_both
     needed = ask(client, "demo/tiny")["model"]["memory_needed_bytes"]
     beat(database, memory_bytes=needed["bfloat16"], device="cuda")
     assert check(ask(client, "demo/tiny"), "memory")["ok"]
@@ -190,7 +204,8 @@ def test_data_that_nobody_can_fetch_are_told(client, hub):
     assert failed(found) == {"data": "data_missing"}
 
 
-def test_known_scores_durations_and_the_queue_are_told(client, hub, model, database):
+def test_known_scores_durations_and_the_queue_are_told(client_on_both, hub, model, database):
+    client = client_on_both
     sha = hub.add("org/good", model)
     with database.write() as session:
         jobs_before = client.post("/v1/jobs", json={"model": "org/good", "benchmarks": ["demo-fmri"]}).json()
@@ -249,8 +264,6 @@ with TestClient(create_app(ApiSettings(preflight_timeout_s=60))) as client:
 print([name for name in ("torch", "transformers", "huggingface_hub") if name in sys.modules])
 """
     environment = {"BROCA_DATABASE_URL": settings.resolved_database_url, "BROCA_DATA_DIR": str(settings.data_dir)}
-    import os
-
     ended = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broca import cli
-from tests.unit.test_client import JOB, PROBLEM, RUN, SCORE, Server, unused_url
+from tests.unit.test_client import JOB, PREFLIGHT, PROBLEM, RUN, SCORE, Server, unused_url
 from tests.unit.test_client import server as server  # the fixture
 
 Invoke = Callable[..., int]
@@ -253,3 +253,17 @@ def test_data_without_a_public_address_exits_with_1_and_says_what_a_mirror_must_
 def test_unknown_data_exits_with_2_and_the_nearest_name(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("data", "get", "natural-storys") == 2
     assert "did you mean natural-stories?" in capsys.readouterr().err
+
+
+def test_models_show_tells_what_a_model_is_and_what_stands_in_its_way(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs?validate_only=true", PREFLIGHT)
+    assert invoke("models", "show", "gpt2", "-b", "demo-fmri", "--server", server.url) == 1
+    shown = capsys.readouterr().out
+    for part in ("124,439,808", "550.0 MB", "600.0 MB in float32", "[model_too_large]", "start a worker", "no worker"):
+        assert part in shown
+    assert "options" not in shown, "nothing is known of it"
+    server.on("POST /v1/jobs?validate_only=true", {**PREFLIGHT, "ok": True, "checks": []})
+    assert invoke("models", "show", "gpt2", "--json", "--server", server.url) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["n_layers"] == 12
