@@ -80,10 +80,9 @@ def resolve(
 ) -> ResolvedModel:
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
-    `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
-    where that is known. A verified commit is taken without asking the hub. `options` say how the model is to read, and
-    which adapter is brought beside it; `asks_surprisal`: nothing but surprisals is asked of it; `keeping` bounds
-    what is downloaded. Raises any ModelError, OptionUnknown, InsufficientStorage, HubUnavailable.
+    `supported` are the values of `model_type` that may come in; in `dtype` it has to fit into `memory_bytes`. A
+    verified commit is taken without asking the hub. `options` say how it is to read and which adapter comes beside it,
+    `keeping` what may be kept. Raises any ModelError, OptionUnknown, InsufficientStorage, HubUnavailable.
     """
     parsed, requested = model_ids.parse(model_id), model_ids.check_revision(revision or DEFAULT_REVISION)
     if parsed.namespace is Namespace.IMPORTED:

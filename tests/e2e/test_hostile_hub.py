@@ -131,7 +131,7 @@ def test_every_bad_model_ends_in_its_code_and_the_next_job_runs(everything, hub,
         wait_for(lambda: all(job(one)["finished_at"] for one in ids.values()), timeout_s=400)
         ended = {kind: code_of(job(one)) for kind, one in ids.items()}
         assert ended == {kind: code for kind, (_, _, code) in KINDS.items()} | {"absent": "model_not_found"}
-        assert job(ages)["status"] == "queued", "it is asked again in an hour, and holds nobody up"
+        assert job(ages)["runs"][0]["status"] == "queued", "it is asked again in an hour, and holds nobody up"
         assert client.post(f"/v1/jobs/{ages}/cancel").json()["status"] == "cancelled"
 
         cache = served.data_dir / "models"
