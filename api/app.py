@@ -16,6 +16,7 @@ from worker.queue import Bell
 from . import problems
 from .bodies import Bodies, Bounds
 from .gate import Gate
+from .looking import Looker
 from .middleware import RequestIds, cross_origin
 from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores, workers
 from .settings import ApiSettings
@@ -43,6 +44,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.looker = Looker(settings)
     app.include_router(docs.router)
     problems.install(app)
     add_middleware(app, settings)

@@ -14,6 +14,7 @@ from storage.engine import Database
 from worker.queue import Bell
 
 from .errors import MediaTypeUnsupported
+from .looking import Looker
 from .settings import ApiSettings
 
 FILE_TYPES = ("application/octet-stream", "text/csv", "text/plain", "application/vnd.apache.parquet")
@@ -29,6 +30,10 @@ async def _bell(request: Request) -> Bell:
 
 async def _settings(request: Request) -> ApiSettings:
     return cast(ApiSettings, request.app.state.settings)
+
+
+async def _looker(request: Request) -> Looker:
+    return cast(Looker, request.app.state.looker)
 
 
 async def require_json(request: Request) -> None:
@@ -48,4 +53,5 @@ async def require_file(request: Request) -> None:
 
 DatabaseDependency = Annotated[Database, Depends(_database)]
 BellDependency = Annotated[Bell, Depends(_bell)]
+LookerDependency = Annotated[Looker, Depends(_looker)]
 SettingsDependency = Annotated[ApiSettings, Depends(_settings)]

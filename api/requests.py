@@ -117,6 +117,14 @@ class JobRequest(_Body):
     force: bool = Field(default=False, description="Compute again even where the score is known.")
 
 
+class SubmitQuery(BaseModel):
+    """How a request for a job is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    validate_only: bool = Field(default=False, description="Say what would come of it, and write nothing.")
+
+
 class _Page(BaseModel):
     page_size: int = Field(default=50, ge=1, le=200, description="Entries on a page.")
     page_token: PageToken | None = Field(default=None, description="`next_page_token` of the page before.")

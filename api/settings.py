@@ -56,6 +56,9 @@ class ApiSettings(QueueSettings):
         gt=0,
         description="Bytes that all imported files may have together, and all added data sets.",
     )
+    preflight_timeout_s: float = Field(
+        default=8, gt=0, description="Seconds that a preflight may take to look at a model, the hub's part included."
+    )
     worker_silence_s: float = Field(
         default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."
     )

@@ -18,6 +18,7 @@ from .connection import Connection, QueryValue
 from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
 from .matching import MatchedPerplexity
 from .packing import packed
+from .preflight import Preflight
 from .results import Job, LayerScore, Model, Result, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -73,6 +74,24 @@ class Client:
             "force": force,
         }
         return _parse(Job, self._connection.post("/v1/jobs", body))
+
+    def preflight(
+        self,
+        model: str,
+        benchmarks: Sequence[str],
+        protocol: str = "grouped",
+        *,
+        revision: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Preflight:
+        """What would come of `submit`: what the model is and needs, what stands in the way. Nothing is written."""
+        body = {
+            "model": model if revision is None else {"id": model, "revision": revision},
+            "benchmarks": list(benchmarks),
+            "protocol": protocol,
+            "options": dict(options or {}),
+        }
+        return _parse(Preflight, self._connection.post("/v1/jobs?validate_only=true", body))
 
     def job(self, job_id: str) -> Job:
         """The job as it stands."""

@@ -10,7 +10,8 @@
     ├── NumericalFailure, OutOfMemory, InsufficientStorage
     └── HubUnavailable
 
-HubUnavailable and DataUnreachable (a data_missing) are worth a retry as they stand.
+HubUnavailable, DataUnreachable (a data_missing) and ModelCacheBusy (an insufficient_storage) are worth a retry as they
+stand.
 
 What belongs here: errors a scientist can meet without a server. Errors of jobs and rows live in `storage.errors`.
 """
@@ -123,7 +124,7 @@ class ModelIncomplete(ModelError):
 
 
 class ModelTooLarge(ModelError):
-    """The model does not fit into the memory of the worker."""
+    """The model does not fit into the memory of the worker, or its files are more than a worker takes."""
 
     code = "model_too_large"
 
@@ -209,9 +210,15 @@ class OutOfMemory(ScoringError):
 
 
 class InsufficientStorage(ScoringError):
-    """The disk, or the quota of uploads, has no room for what comes."""
+    """The disk, the quota of uploads or that of models has no room for what comes."""
 
     code = "insufficient_storage"
+
+
+class ModelCacheBusy(InsufficientStorage):
+    """The model cache has room once other runs have ended: what fills it is being read."""
+
+    retryable = True
 
 
 class HubUnavailable(ScoringError):

@@ -36,6 +36,23 @@ class StorageSettings(BaseSettings):
         "when absent, `own` in the data folder.",
     )
 
+    hub_timeout_s: float = Field(
+        default=10, gt=0, description="Seconds that the hub may take to begin an answer or to go on with one."
+    )
+
+    hub_hosts: str | None = Field(
+        default=None,
+        description="Further hosts, with commas between them, that a mirror of the hub may send downloads to.",
+    )
+    max_model_bytes: int = Field(
+        default=400 * 1024**3, gt=0, description="Bytes that the files of one model may have; larger ones are refused."
+    )
+
+    @property
+    def further_hub_hosts(self) -> tuple[str, ...]:
+        """The hosts in `hub_hosts`, one by one."""
+        return tuple(host for name in (self.hub_hosts or "").split(",") if (host := name.strip()))
+
     @property
     def home(self) -> Path:
         """The data folder as an absolute path."""

@@ -8,6 +8,7 @@ with FakeHub() as hub:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -47,6 +48,18 @@ class Fault(StrEnum):
     """200 with a page of HTML to everything: a proxy that wants a login."""
     BUSY_ONCE = "busy_once"
     """429 with Retry-After: 7 to the first request, everything after it."""
+    BUSY_FOR_AGES = "busy_for_ages"
+    """429 with a Retry-After of more seconds than any clock counts, to everything."""
+    TELLS_TOKEN = "tells_token"
+    """500 to everything, in words that repeat the token."""
+    TELLS_TOKEN_IN_FILES = "tells_token_in_files"
+    """Configurations say the token where their architecture should stand."""
+    SENDS_ELSEWHERE = "sends_elsewhere"
+    """Files are a redirection to `elsewhere`."""
+    ENDLESS = "endless"
+    """Weights come in blocks without an end."""
+    DRIPS = "drips"
+    """Files come a byte at a time."""
     HANG = "hang"
     """No answer until the hub is closed."""
     IGNORES_RANGES = "ignores_ranges"
@@ -66,6 +79,7 @@ class Repository:
     folder: Path
     revisions: Mapping[str, str]
     fault: Fault | None = None
+    elsewhere: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
 
@@ -111,10 +125,13 @@ class FakeHub:
         revisions: Mapping[str, str] | None = None,
         fault: Fault | None = None,
         sizes: Mapping[str, int] | None = None,
+        elsewhere: str = "",
     ) -> str:
         """Serve `folder` as the model `name`; the commit sha of its main branch."""
         named = dict(revisions or {"main": hashlib.sha1(name.encode()).hexdigest()})
-        self.repositories[name] = Repository(folder=folder, revisions=named, fault=fault, sizes=sizes or {})
+        self.repositories[name] = Repository(
+            folder=folder, revisions=named, fault=fault, sizes=sizes or {}, elsewhere=elsewhere
+        )
         return next(iter(named.values()))
 
     def __enter__(self) -> FakeHub:
@@ -167,17 +184,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _is_refused_by_fault(self, repository: Repository, *, wants_file: bool) -> bool:
         fault = repository.fault
-        if fault is Fault.PRIVATE:
-            self._refuse(401, None, "Invalid username or password.")
-        elif fault is Fault.FORBIDDEN:
-            self._refuse(403, None, "Your token may not read this repository.")
+        if fault in _REFUSALS:
+            status, message, headers = _REFUSALS[fault]
+            self._refuse(status, None, message.format(self.headers.get("Authorization", "")), headers)
         elif fault is Fault.GATED_DESCRIPTION or (fault is Fault.GATED and wants_file):
             self._refuse(403 if wants_file else 401, "GatedRepo", "Access to this model is restricted.")
-        elif fault is Fault.BUSY or (fault is Fault.BUSY_ONCE and "busy" not in repository.dropped):
+        elif fault is Fault.BUSY_ONCE and "busy" not in repository.dropped:
             repository.dropped.add("busy")
             self._refuse(429, None, "Too many requests", {"Retry-After": "7"})
-        elif fault is Fault.BROKEN:
-            self._refuse(500, None, "Internal Error - we're working on it")
+        elif fault is Fault.SENDS_ELSEWHERE and wants_file:
+            self._send(302, b"", {"Location": repository.elsewhere})
         elif fault is Fault.GARBAGE:
             self._send(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})
         elif fault is Fault.HANG:
@@ -203,6 +219,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Repo-Commit": commit, "ETag": f'"{_checksum(path)}"', "Accept-Ranges": "bytes"}
         is_whole = self._range_end() is None
         fault = repository.fault if is_weights and is_whole and self.command == "GET" else None
+        if fault is Fault.ENDLESS:
+            return self._send_blocks(bytes(1 << 16), headers)
+        if repository.fault is Fault.DRIPS and self.command == "GET":
+            return self._send_blocks(b" ", headers)
+        if repository.fault is Fault.TELLS_TOKEN_IN_FILES and name == "config.json":
+            token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+            content = json.dumps({**json.loads(content), "architectures": [token]}).encode()
         if fault is Fault.WRONG_CONTENT:
             content = bytes(len(content))
         start, end = self._range_start(), min(self._range_end() or len(content), len(content))
@@ -219,6 +242,17 @@ class _Handler(BaseHTTPRequestHandler):
             repository.dropped.add(name)
             self.close_connection = True
         return None
+
+    def _send_blocks(self, block: bytes, headers: Mapping[str, str]) -> None:
+        """The same block over and over, slowly where it is small, until nobody listens or the hub is closed."""
+        self.send_response(200)
+        for key, value in {**headers, "Transfer-Encoding": "chunked"}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while not self.hub.closing.wait(0.1 if len(block) == 1 else 0):
+                self.wfile.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
 
     def _range_start(self) -> int:
         match = re.fullmatch(r"bytes=(\d+)-\d*", self.headers.get("Range", ""))
@@ -245,6 +279,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body[:n_sent])
+
+
+_REFUSALS: Mapping[Fault | None, tuple[int, str, Mapping[str, str]]] = {
+    Fault.PRIVATE: (401, "Invalid username or password.", {}),
+    Fault.FORBIDDEN: (403, "Your token may not read this repository.", {}),
+    Fault.BUSY: (429, "Too many requests", {"Retry-After": "7"}),
+    Fault.BUSY_FOR_AGES: (429, "Too many requests", {"Retry-After": "9" * 30}),
+    Fault.BROKEN: (500, "Internal Error - we're working on it", {}),
+    Fault.TELLS_TOKEN: (500, "cannot serve {0}", {}),
+}
+"""Answers to everything: status, words that may hold the header Authorization, headers."""
 
 
 def _is_large(path: Path) -> bool:

@@ -10,8 +10,10 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from scoring.errors import ScoringError
+from scoring.subjects.model_cache import in_use
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
@@ -69,10 +71,11 @@ class Attempt:
         """Bring every run of the claim to an end, back to the queue, or into other hands."""
         try:
             self._folder.mkdir(parents=True)
-            model = self._fetch()
-            if model is not None:
-                self._answer_known(model)
-                self._score(model)
+            with in_use(self._settings.model_cache, self._claim.token) as use_file:
+                model = self._fetch(use_file)
+                if model is not None:
+                    self._answer_known(model)
+                    self._score(model)
         except ClaimLost:
             _log.info("claim %s was lost; its work is dropped", self._claim.token)
         except Stopping:
@@ -83,7 +86,7 @@ class Attempt:
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _fetch(self) -> ResolvedModel | None:
+    def _fetch(self, use_file: Path) -> ResolvedModel | None:
         """The model on this disk; None where it cannot be had, which ends every run."""
         store = self._settings.data_store(offline=False)
         order = FetchOrder(
@@ -99,6 +102,7 @@ class Attempt:
             dtype=self._dtype,
             memory_bytes=device_memory(self._device, limit=self._memory_limit),
             options=self._claim.options,
+            hub=self._settings.hub_terms(use_file, is_last_attempt=self._ledger.is_last_attempt),
         )
         order.write(self._folder / ORDER_FILE)
         ending = self._attend(Child("worker.fetch", self._folder, fetch_environment()), first=Stage.RESOLVE)

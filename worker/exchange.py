@@ -14,7 +14,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scoring.errors import CodedError, HubUnavailable, ModelTooLarge
+from scoring.redaction import without_tokens
 from scoring.results import Ceiling, Score
+from scoring.subjects.model_cache import Keeping
 from scoring.subjects.sources import ResolvedModel
 from scoring.word_table import WordTable
 
@@ -52,7 +54,8 @@ MAX_MESSAGE_BYTES = 1 << 28
 MAX_TEXT = 2000
 """Characters of a message's text that are kept."""
 
-Text = Annotated[str, AfterValidator(lambda text: text[:MAX_TEXT])]
+Text = Annotated[str, AfterValidator(lambda text: without_tokens(text)[:MAX_TEXT])]
+"""Text for callers and logs: strangers have a say in it, so it is short and no token of the hub stays in it."""
 
 
 class Message(BaseModel):
@@ -152,6 +155,14 @@ class RunOrder(Message):
     known_baselines: tuple[str, ...] = ()
 
 
+class HubTerms(Message):
+    """How the hub is dealt with: what may come and stay, how long it may be silent, where else it may send us."""
+
+    keeping: Keeping = Field(default_factory=Keeping)
+    timeout_s: float = 10.0
+    hosts: tuple[str, ...] = ()
+
+
 class FetchOrder(Message):
     """What the fetch process has to bring."""
 
@@ -167,6 +178,7 @@ class FetchOrder(Message):
     dtype: str = "float32"
     memory_bytes: int | None = None
     options: dict[str, Any] = {}
+    hub: HubTerms = Field(default_factory=HubTerms)
 
 
 class FetchAnswer(Message):

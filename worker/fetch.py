@@ -17,6 +17,7 @@ from scoring.datasets.manifest import dataset_named
 from scoring.errors import BenchmarkUnknown, DataMalformed
 from scoring.subjects.blueprint import blueprint_of
 from scoring.subjects.families.base import family_of, supported_model_types
+from scoring.subjects.hub_hosts import keep_to_public_hosts
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.options import ReadingOptions
 from scoring.subjects.possible import require_possible
@@ -30,6 +31,7 @@ def main(folder: Path) -> None:
     """Carry out the order in `folder`."""
     end_with_supervisor()
     order = FetchOrder.read(folder / ORDER_FILE)
+    keep_to_public_hosts(os.environ.get("HF_ENDPOINT"), order.hub.hosts)
     fetch(order).write(folder / ANSWER_FILE)
 
 
@@ -96,6 +98,8 @@ def _model(order: FetchOrder) -> ResolvedModel:
         dtype=order.dtype,
         memory_bytes=order.memory_bytes,
         options=order.options,
+        timeout_s=order.hub.timeout_s,
+        keeping=order.hub.keeping,
         asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks, Catalogue(order.own_dir)),
         on_progress=report,
     )

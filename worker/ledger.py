@@ -71,6 +71,11 @@ class Ledger:
         """The runs that have neither a score nor a failure yet."""
         return tuple(self._open.values())
 
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether none of the open runs is tried again if this attempt fails."""
+        return all(run.attempt >= self._settings.max_attempts for run in self._open.values())
+
     def take(self, run_id: str) -> Run | None:
         """Close a run whose answer is there; None where it was closed or lost before."""
         return self._open.pop(run_id, None)

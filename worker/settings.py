@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from scoring.subjects.model_cache import Keeping
+
+from .exchange import HubTerms
 from .queue import QueueSettings
 
 
@@ -46,6 +49,22 @@ class WorkerSettings(QueueSettings):
     keep_activations: bool = Field(
         default=False, description="Keep the activations of every layer too, as float32 files beside the responses."
     )
+
+    model_cache_bytes: int = Field(
+        default=1024**4,
+        gt=0,
+        description="Bytes of downloaded models kept in the data folder; the least recently used revision goes first.",
+    )
+
+    def hub_terms(self, use_file: Path, *, is_last_attempt: bool) -> HubTerms:
+        """How a fetch has to deal with the hub; `use_file` is where it writes down what its claim reads."""
+        keeping = Keeping(
+            max_model_bytes=self.max_model_bytes,
+            cache_bytes=self.model_cache_bytes,
+            use_file=use_file,
+            keeps_partial=not is_last_attempt,
+        )
+        return HubTerms(keeping=keeping, timeout_s=self.hub_timeout_s, hosts=self.further_hub_hosts)
 
     @property
     def model_cache(self) -> Path:

@@ -8,10 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from storage import events, jobs
 
-from ..dependencies import BellDependency, DatabaseDependency, SettingsDependency, require_json
+from ..dependencies import BellDependency, DatabaseDependency, LookerDependency, SettingsDependency, require_json
 from ..job_views import event_view, job_view, look_around
 from ..paging import link_next
-from ..requests import EventsQuery, JobRequest, JobsQuery, NoParameters
+from ..preflight import preflight
+from ..preflight_schemas import Preflight
+from ..requests import EventsQuery, JobRequest, JobsQuery, NoParameters, SubmitQuery
 from ..schemas import Event, Job, ListOf
 from ..submission import check, known_scores
 
@@ -25,21 +27,31 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
     "",
     status_code=202,
     dependencies=[Depends(require_json)],
-    responses={200: {"model": Job, "description": "Every score was known already: the job has succeeded."}},
+    response_model=Job | Preflight,
+    responses={
+        200: {
+            "model": Job | Preflight,
+            "description": "Every score was known already: the job has succeeded. Or the preflight that was asked for.",
+        }
+    },
 )
 def submit(
     request: JobRequest,
-    _: Annotated[NoParameters, Query()],
+    query: Annotated[SubmitQuery, Query()],
     response: Response,
     database: DatabaseDependency,
     bell: BellDependency,
     settings: SettingsDependency,
-) -> Job:
+    looker: LookerDependency,
+) -> Job | Preflight:
     """Ask for the scores of one model on some benchmarks.
 
     Answers 202 with the queued job, or 200 with `cached: true` where the model is named by a full commit sha,
-    `local/` or `demo/` and every score is known.
+    `local/` or `demo/` and every score is known. With `validate_only` nothing is written: the answer is a preflight.
     """
+    if query.validate_only:
+        response.status_code = 200
+        return preflight(request, settings, database, looker)
     wanted = check(request, settings)
     known = known_scores(database, wanted)
     with database.write() as session:

@@ -2,13 +2,70 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
 import typer
 
-from .display import messages_console, show_problem
+from ..client import Client
+from ..preflight import Preflight
+from .display import messages_console, results_console, show_problem
+from .options import JSON, PROTOCOL, SERVER
 
 app = typer.Typer(help="Models that are not taken as they are.", no_args_is_help=True)
 
+SYNTHETIC = "demo-fmri"
+"""Stands for any benchmark where none is asked about: its data are always there."""
+
 _INPUT_HAS_TO_CHANGE = {"model_id_malformed", "option_unknown"}
+
+
+@app.command("show")
+def show(
+    model: str = typer.Argument(metavar="ID", help="A model as `broca score` takes it."),
+    benchmarks: list[str] = typer.Option(
+        None, "--benchmark", "-b", help="A benchmark that it is to be scored on; may be given several times."
+    ),
+    protocol: str = PROTOCOL,
+    revision: str = typer.Option(None, "--revision", help="Branch, tag or commit of the model."),
+    as_json: bool = JSON,
+    server: str = SERVER,
+) -> None:
+    """Say what a model is, what it needs and what stands in its way; nothing is downloaded."""
+    with Client(server) as client:
+        found = client.preflight(model, benchmarks or [SYNTHETIC], protocol, revision=revision)
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        console = results_console()
+        for line in preflight_lines(found):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def preflight_lines(found: Preflight) -> Iterator[str]:
+    """A preflight as lines of text: the facts of the model, then what was looked at."""
+    model = found.model
+    for name, value in (
+        ("model", model.id),
+        ("revision", model.revision),
+        ("family", model.family),
+        ("parameters", None if model.parameters is None else f"{model.parameters:,}"),
+        ("layers", model.n_layers),
+        ("context", model.n_positions),
+        ("download", None if model.download_bytes is None else f"{model.download_bytes / 1e6:,.1f} MB"),
+    ):
+        yield f"{name:<14}{'–' if value is None else value}"
+    for dtype, n_bytes in (model.memory_needed_bytes or {}).items():
+        yield f"{'memory':<14}{n_bytes / 1e6:,.1f} MB in {dtype}"
+    for check in found.checks:
+        if check.ok is not True and (check.ok is False or check.detail):
+            state = "no" if check.ok is False else "unknown"
+            yield f"{check.name:<14}{state}{f' [{check.code}]' if check.code else ''}: {check.detail}"
+            if check.hint:
+                yield f"{'':<14}{check.hint}"
+    yield "it can be scored" if found.ok else "it cannot be scored as things stand"
 
 
 @app.command("convert")
@@ -18,6 +75,7 @@ def convert(
     name: str = typer.Option(None, "--name", help="Name of the copy; the last part of the id if absent."),
 ) -> None:
     """Keep a copy of a model with `.bin` weights or an old tokenizer, to be scored as local/NAME."""
+    from scoring.subjects.hub_hosts import keep_to_public_hosts
     from storage.settings import StorageSettings
     from worker.conversion import convert_model
     from worker.exchange import Failure
@@ -30,6 +88,7 @@ def convert(
             hint="set BROCA_MODEL_DIR to the folder of local models",
         )
         raise typer.Exit(2)
+    keep_to_public_hosts(os.environ.get("HF_ENDPOINT"))
     console = messages_console()
 
     def show(fraction: float, detail: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors
 from . import checks
 from .headers import Tensor, read_header
-from .hub import Files, bring, free_bytes
+from .hub import Files, bring
 from .hub_files import Hub, content, header
 from .hub_progress import OnProgress
 from .model_ids import parse_adapter
@@ -38,13 +38,12 @@ def fetch_adapter(
     ModelTooLarge, InsufficientStorage, HubUnavailable.
     """
     name, sha = parse_adapter(adapter)
-    apart = replace(hub, cache_dir=hub.cache_dir / STORAGE)
+    apart = replace(hub, cache_dir=hub.cache_dir / STORAGE, root=hub.cache_dir)
 
     def choose(_sha: str, files: Files) -> list[str]:
-        tensors = _checked(apart, name, sha, files)
+        tensors = checked_adapter(apart, name, sha, files)
         n_bytes = sum(files[file].size or 0 for file in (CONFIG, WEIGHTS))
-        here = replace(machine, free_disk_bytes=free_bytes(apart.cache_dir))
-        require_room_beside(n_model_parameters, tensors, dtype=dtype, disk_needed_bytes=n_bytes, machine=here)
+        require_room_beside(n_model_parameters, tensors, dtype=dtype, disk_needed_bytes=n_bytes, machine=machine)
         return [CONFIG, WEIGHTS]
 
     _, folder = bring(apart, name, sha, choose, on_progress=on_progress)
@@ -53,7 +52,7 @@ def fetch_adapter(
     return folder
 
 
-def _checked(hub: Hub, name: str, sha: str, files: Files) -> Mapping[str, Tensor]:
+def checked_adapter(hub: Hub, name: str, sha: str, files: Files) -> Mapping[str, Tensor]:
     """What the adapter's weights declare, after every check of its configuration."""
     if CONFIG not in files or WEIGHTS not in files:
         raise NoSafetensors(f"{name} has no {CONFIG} with {WEIGHTS}", param="options.adapter")

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import ArchitectureUnsupported, ModelIncomplete, NoSafetensors, RemoteCodeRefused, shown
 from .headers import Tensor, read_header
 from .preflight import n_parameters
-from .sizes import depth, width
+from .sizes import depth, require_plausible, width
 from .tokenizer_files import TOKENIZER_CONFIG, check_tokenizer, has_tokenizer
 
 CONFIG = "config.json"
@@ -26,11 +26,19 @@ CODE_BEARING = (CONFIG, TOKENIZER_CONFIG, "generation_config.json")
 """Configurations whose fields transformers follows to code in a repository."""
 
 MAX_CONFIG_BYTES = 10_000_000
+MAX_DEPTH = 64
+"""How deep objects and lists of a configuration may lie in one another; those of real models stay below 10."""
+
+MAX_SHARDS = 1000
+"""The most files of weights that one model may have; the largest models on the hub have some two hundred."""
 
 _REPOSITORY_KEYS = frozenset(
     {"_name_or_path", "name_or_path", "pretrained_model_name_or_path", "base_model_name_or_path"}
 )
 _IMPLEMENTATION = re.compile(r"_?(attn|experts)_implementation")
+_CLASS = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}")
+_CODE_KEYS = frozenset({"auto_map", "custom_generate"})
+_TRUST = "trust_remote_code"
 _SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.(safetensors|bin)")
 
 
@@ -87,6 +95,8 @@ def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str =
     if not isinstance(weight_map, dict) or not weight_map:
         raise ModelIncomplete(f"{file} has no weight_map", param="model")
     shards = sorted({str(shard) for shard in weight_map.values()})
+    if len(shards) > MAX_SHARDS:
+        raise ModelIncomplete(f"{file} names {len(shards)} files of weights, more than {MAX_SHARDS}", param="model")
     ending = file.removesuffix(".index.json").rpartition(".")[2]
     for shard in shards:
         if not _SHARD.fullmatch(shard) or ".." in shard or not shard.endswith(f".{ending}"):
@@ -100,10 +110,14 @@ def shard_names(index: Mapping[str, Any], names: Collection[str], *, file: str =
 
 
 def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Architecture:
-    """What `config` describes, if its `model_type` is among `supported`; ArchitectureUnsupported otherwise."""
+    """What `config` describes, if its `model_type` is among `supported`; ArchitectureUnsupported otherwise.
+
+    Raises ModelIncomplete for sizes that no model has.
+    """
     model_type = config.get("model_type")
     names = config.get("architectures")
-    name = str(names[0]) if isinstance(names, list) and names else ""
+    name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else ""
+    name = name if _CLASS.fullmatch(name) else ""
     if not isinstance(model_type, str) or model_type not in supported:
         found = f"model_type {shown(str(model_type))}" if model_type is not None else "no model_type"
         raise ArchitectureUnsupported(
@@ -117,22 +131,28 @@ def check_config(config: Mapping[str, Any], supported: Collection[str]) -> Archi
             hint="score the model that they were made from",
             param="model",
         )
+    require_plausible(config)
     return Architecture(model_type=model_type, name=name, n_layers=depth(config), width=width(config))
 
 
 def check_no_code(document: Mapping[str, Any], file: str) -> None:
     """Pass if no field of a configuration, at any depth, makes transformers fetch or run code.
 
-    Refused are `auto_map`, `_attn_implementation*` and its kin (they can name a repository of kernels), and names of
+    Refused are `auto_map`, `_attn_implementation*` and its kin (they can name a repository of kernels), names of
     repositories inside sub-configurations, which are followed with less care than the outer one (CVE-2026-4372,
-    CVE-2026-5241). A boolean or null under these names names nothing and passes. Raises RemoteCodeRefused.
+    CVE-2026-5241), and a `trust_remote_code` that says yes in the caller's place. A boolean or null under the other
+    names names nothing and passes. Raises RemoteCodeRefused.
     """
-    for path, key, value in _fields(document):
-        if value is None or isinstance(value, bool) or value in ("", [], {}):
+    for above, key, value in _fields(document):
+        if key == _TRUST and value:
+            names_code = True
+        elif value is None or isinstance(value, bool) or value in ("", [], {}):
             continue
-        nested_repository = bool(path) and key in _REPOSITORY_KEYS
-        if key == "auto_map" or _IMPLEMENTATION.match(key) or nested_repository:
-            where = shown(".".join((*path, key)))
+        else:
+            is_nested_repository = above is not None and key in _REPOSITORY_KEYS
+            names_code = key in _CODE_KEYS or bool(_IMPLEMENTATION.match(key)) or is_nested_repository
+        if names_code:
+            where = shown(".".join(_path(above, key)))
             raise RemoteCodeRefused(
                 f"{file} has the field {where}, which can make the loader run code from a repository",
                 hint="code of a repository is never run here; score a model that transformers itself implements",
@@ -153,13 +173,14 @@ def check_config_size(name: str, n_bytes: int) -> None:
 
 
 def parse_json(content: bytes, name: str) -> dict[str, Any]:
-    """The JSON object that a file holds; ModelIncomplete if it is not one."""
+    """The JSON object that a file holds; ModelIncomplete if it is not one, or nested deeper than MAX_DEPTH."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelIncomplete(f"{name} is not JSON: {type(error).__name__}", param="model") from error
     if not isinstance(document, dict):
         raise ModelIncomplete(f"{name} is not a JSON object", param="model")
+    _require_shallow(document, name)
     return document
 
 
@@ -218,17 +239,41 @@ def check_plain_files(folder: Path, supported: Collection[str]) -> Architecture:
     return architecture
 
 
-def _fields(document: object) -> Iterator[tuple[tuple[str, ...], str, object]]:
-    """Every field of a JSON document, with the path to the object that holds it."""
-    pending: list[tuple[tuple[str, ...], object]] = [((), document)]
+_Above = tuple["_Above | None", str]
+"""The key of an object and what stands above it: paths share their beginnings, however many fields there are."""
+
+
+def _fields(document: object) -> Iterator[tuple[_Above | None, str, object]]:
+    """Every field of a JSON document, with where the object stands that holds it; None for the outermost."""
+    pending: list[tuple[_Above | None, object]] = [(None, document)]
     while pending:
-        path, value = pending.pop()
+        above, value = pending.pop()
         if isinstance(value, dict):
             for key, inner in value.items():
-                yield path, key, inner
-                pending.append(((*path, key), inner))
+                yield above, key, inner
+                if isinstance(inner, dict | list):
+                    pending.append(((above, key), inner))
         elif isinstance(value, list):
-            pending.extend((path, inner) for inner in value)
+            pending.extend((above, inner) for inner in value if isinstance(inner, dict | list))
+
+
+def _path(above: _Above | None, key: str) -> list[str]:
+    """The keys that lead to a field, outermost first."""
+    keys = [key]
+    while above is not None:
+        above, outer = above
+        keys.append(outer)
+    return keys[::-1]
+
+
+def _require_shallow(document: object, name: str) -> None:
+    """Pass if nothing lies deeper than MAX_DEPTH: what reads a configuration later calls itself for each level."""
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        inside = (value.values() if isinstance(value, dict) else value for value in level)
+        level = [inner for values in inside for inner in values if isinstance(inner, dict | list)]
+    if level:
+        raise ModelIncomplete(f"{name} is nested deeper than {MAX_DEPTH} levels", param="model")
 
 
 def _no_weights(names: Collection[str]) -> NoSafetensors:

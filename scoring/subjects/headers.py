@@ -15,8 +15,12 @@ from typing import Any
 
 from ..errors import ModelIncomplete
 
-MAX_HEADER_BYTES = 100_000_000
-"""The largest safetensors header that is read, the format's own limit."""
+MAX_HEADER_BYTES = 25_000_000
+"""The largest safetensors header that is read: room for 200,000 tensors in one file. The format allows 100 MB, which
+unpack to some gigabytes of memory."""
+
+MAX_DIMENSIONS, MAX_SIZE = 16, 2**63
+"""The most dimensions of a tensor, and what each size and offset stays below."""
 
 LENGTH_BYTES = 8
 """The bytes at a file's start that hold the header's length."""
@@ -81,7 +85,9 @@ def _span(entry: Mapping[str, Any]) -> tuple[int, int, Tensor]:
     """First byte, end and declaration of one header entry; ValueError where they contradict one another."""
     first, last = entry["data_offsets"]
     shape = tuple(entry["shape"])
-    if not all(type(number) is int and number >= 0 for number in (first, last, *shape)):
+    if len(shape) > MAX_DIMENSIONS:
+        raise ValueError("there are more dimensions than any tensor has")
+    if not all(type(number) is int and 0 <= number < MAX_SIZE for number in (first, last, *shape)):
         raise ValueError("a size is not a natural number")
     dtype = str(entry["dtype"])
     if last < first or (dtype in _ITEM_BITS and 8 * (last - first) != prod(shape) * _ITEM_BITS[dtype]):

@@ -6,29 +6,35 @@ files (`hub_files`), the meaning of refusals (`hub_errors`), what the files have
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub import snapshot_download
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
-from ..errors import HubUnavailable, InsufficientStorage, ModelIncomplete, OptionUnknown, ScoringError
+from ..errors import (
+    HubUnavailable,
+    InsufficientStorage,
+    ModelIncomplete,
+    ModelTooLarge,
+    OptionUnknown,
+    ScoringError,
+)
 from . import checks
 from .families.base import family_of
-from .headers import Tensor
+from .headers import MAX_SIZE, Tensor
 from .hub_errors import asked
-from .hub_files import Hub, content, forget_damaged, header, verify
-from .hub_progress import OnProgress, reporter, silent_bar
+from .hub_files import Hub, content, description, forget_damaged, header, verify
+from .hub_progress import OnProgress, bounded, reporter, silent_bar
 from .local import downloaded_folder, is_model_file, mark_verified
+from .model_cache import free_bytes
 from .model_ids import is_commit_sha
 from .options import ReadingOptions
 from .pickled_files import checked_pickles
 from .possible import require_possible, require_template
-from .preflight import Machine, preflight
+from .preflight import Machine, Preflight, preflight
 from .tokenizer_files import MAX_TOKENIZER_BYTES, TOKENIZER_CONFIG, check_tokenizer, is_loaded_rightly
 
 Files = Mapping[str, RepoSibling]
@@ -86,33 +92,75 @@ def bring(
     `choose` is given the commit and the list of files, and refuses by raising before anything is written.
     """
     on_progress(0.0, f"asking the hub for {name} at {revision}")
-    info = asked(name, revision, lambda: _model_info(hub, name, revision))
-    sha = str(info.sha)
+    sha, files = listed(hub, name, revision)
+    hub.cache.hold(hub.place(name, sha))
     folder = downloaded_folder(hub.cache_dir, name, sha, weights=weights)
     if folder is None:
-        files = {sibling.rfilename: sibling for sibling in info.siblings or () if "/" not in sibling.rfilename}
         chosen = [files[file] for file in choose(sha, files)]
+        hub.cache.make_room(hub.place(name, sha), _n_bytes(hub, chosen))
         folder = _download(hub, name, sha, chosen, on_progress)
         mark_verified(hub.cache_dir, name, sha, [sibling.rfilename for sibling in chosen], weights=weights)
     on_progress(1.0, f"{name} is here")
     return sha, folder
 
 
+def listed(hub: Hub, name: str, revision: str) -> tuple[str, Files]:
+    """The commit that `revision` stands for, and its files at the top of the repository, by name."""
+    info = _model_info(hub, name, revision)
+    return str(info.sha), {
+        sibling.rfilename: sibling for sibling in info.siblings or () if "/" not in sibling.rfilename
+    }
+
+
+def _n_bytes(hub: Hub, chosen: list[RepoSibling]) -> int:
+    """The bytes of these files together, if a model may have so many. Raises ModelTooLarge."""
+    n_bytes, limit = sum(sibling.size or 0 for sibling in chosen), hub.keeping.max_model_bytes
+    if limit is not None and n_bytes > limit:
+        raise ModelTooLarge(
+            f"the model has {n_bytes} bytes, this worker takes models of at most {limit}",
+            hint="name a smaller model, or ask whoever runs the server for a greater BROCA_MAX_MODEL_BYTES",
+            param="model",
+        )
+    return n_bytes
+
+
 def _model_info(hub: Hub, name: str, revision: str) -> ModelInfo:
-    api = HfApi(endpoint=hub.endpoint, token=hub.credential)
     try:
-        info = api.model_info(name, revision=revision, files_metadata=True, timeout=hub.timeout_s)
-    except HfHubHTTPError:
-        raise
-    except (ValueError, KeyError, TypeError) as error:
+        info = ModelInfo(**description(hub, name, revision))  # type: ignore[no-untyped-call]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise HubUnavailable(f"the hub's description of {name} cannot be read: {type(error).__name__}") from error
-    if not is_commit_sha(info.sha or ""):
+    if not isinstance(info.sha, str) or not is_commit_sha(info.sha):
         raise HubUnavailable(f"the hub names no commit for {name} at {revision}")
+    if not all(_is_listed_rightly(sibling) for sibling in info.siblings or ()):
+        raise HubUnavailable(f"the hub's list of files of {name} cannot be read")
     return info
 
 
+def _is_listed_rightly(sibling: RepoSibling) -> bool:
+    """Whether a file has a name, and a size that is a number of bytes where it has one."""
+    is_size = sibling.size is None or (type(sibling.size) is int and 0 <= sibling.size < MAX_SIZE)
+    return isinstance(sibling.rfilename, str) and is_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """The files to download, and what the model is; `needs` is None where its weights are not looked at."""
+
+    chosen: list[str]
+    config: Mapping[str, Any]
+    needs: Preflight | None = None
+
+
 def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) -> list[str]:
-    """The files to download, after every check that needs no weights; nothing is written."""
+    """The files to download, if the model fits; nothing is written."""
+    examined = examine(hub, name, sha, files, wanted)
+    if examined.needs is not None:
+        examined.needs.require_fit()
+    return examined.chosen
+
+
+def examine(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) -> Examined:
+    """A commit's model, after every check that needs no weights and no machine; nothing is written."""
     config_is_there = checks.CONFIG in files
 
     def read(file: str) -> dict[str, Any]:
@@ -126,7 +174,7 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     rest = [file for file in files if is_model_file(file) and ".safetensors" not in file]
     _check_sizes(files, rest)
     if wanted.convertible and (pickles := checked_pickles(files, read)):
-        return _with_room(hub, files, [*pickles, *rest])
+        return Examined(chosen=_with_room(hub, files, [*pickles, *rest]), config=documents.get(checks.CONFIG, {}))
     if wanted.weights:
         checks.weights_entry(files)
     checks.require_plain_files(files)
@@ -137,13 +185,12 @@ def _checked_files(hub: Hub, name: str, sha: str, files: Files, wanted: Wanted) 
     elif is_loaded_rightly(files, config, tokenizer_config):
         raise OptionUnknown(f"{name} needs no conversion", hint="score it by its own name", param="model")
     if not wanted.weights:
-        return sorted(rest)
+        return Examined(chosen=sorted(rest), config=config)
     shards, tensors = _inspected_weights(hub, name, sha, files, read)
     chosen = sorted({*shards, *rest})
-    machine = Machine(memory_bytes=wanted.machine.memory_bytes, free_disk_bytes=free_bytes(hub.cache_dir))
-    n_bytes = sum(files[file].size or 0 for file in chosen)
-    preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=machine).require_fit()
-    return chosen
+    n_bytes = _n_bytes(hub, [files[file] for file in chosen])
+    needs = preflight(config, tensors, dtype=wanted.dtype, disk_needed_bytes=n_bytes, machine=wanted.machine)
+    return Examined(chosen=chosen, config=config, needs=needs)
 
 
 def _inspected_weights(
@@ -181,12 +228,6 @@ def _with_room(hub: Hub, files: Files, chosen: list[str]) -> list[str]:
     return sorted(set(chosen))
 
 
-def free_bytes(folder: Path) -> int:
-    """Free bytes on the disk where `folder` lies or will lie."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
-
-
 def _download(hub: Hub, name: str, sha: str, siblings: list[RepoSibling], on_progress: OnProgress) -> Path:
     """The folder of the commit with exactly these files, verified against the checksums of the file list."""
     n_bytes = sum(sibling.size or 0 for sibling in siblings)
@@ -200,7 +241,7 @@ def _download(hub: Hub, name: str, sha: str, siblings: list[RepoSibling], on_pro
             token=hub.credential,
             etag_timeout=hub.timeout_s,
             allow_patterns=[sibling.rfilename for sibling in siblings],
-            tqdm_class=silent_bar(reporter(n_bytes, on_progress)),
+            tqdm_class=silent_bar(bounded(n_bytes, reporter(n_bytes, on_progress))),
         )
 
     try:
@@ -208,6 +249,6 @@ def _download(hub: Hub, name: str, sha: str, siblings: list[RepoSibling], on_pro
         for sibling in siblings:
             verify(folder / sibling.rfilename, sibling)
     except ScoringError as error:
-        forget_damaged(hub, name, error)
+        forget_damaged(hub, name, sha, error)
         raise
     return folder

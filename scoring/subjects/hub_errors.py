@@ -5,6 +5,7 @@ What belongs here: the meaning of statuses and of broken connections. What does 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -21,6 +22,9 @@ from ..errors import (
 )
 
 _T = TypeVar("_T")
+MAX_PAUSE_S = 3600
+"""The longest pause before a hub is asked again, however long it asks for."""
+
 _MAX_ANSWER_CHARACTERS = 500
 _TOKEN_HINT = "if it exists and is private, give the server a token that may read it (HF_TOKEN)"
 
@@ -59,9 +63,18 @@ def _of_answer(error: HfHubHTTPError, name: str, revision: str) -> ScoringError:
     if isinstance(error, RepositoryNotFoundError) or status in (401, 403):
         return ModelNotFound(f"{name} is not on the hub; {answer}", hint=_TOKEN_HINT, param="model")
     if status == 429 or status >= 500:
-        after = error.response.headers.get("Retry-After", "")
-        return HubUnavailable(f"{name}: {answer}", retry_after_s=float(after) if after.isdecimal() else None)
+        return HubUnavailable(
+            f"{name}: {answer}", retry_after_s=_pause_s(error.response.headers.get("Retry-After", ""))
+        )
     return ModelNotFound(f"{name} cannot be read; {answer}", param="model")
+
+
+def _pause_s(after: str) -> float | None:
+    """The pause that a hub asks for in seconds, at most MAX_PAUSE_S; None where it names none."""
+    after = after.strip()
+    if re.fullmatch(r"[0-9]+", after) is None:
+        return None
+    return float(min(int(after[:10]), MAX_PAUSE_S))
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

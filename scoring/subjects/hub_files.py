@@ -7,12 +7,16 @@ machine has a token lying about.
 from __future__ import annotations
 
 import hashlib
-import shutil
-from dataclasses import dataclass
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import httpx2
-from huggingface_hub import hf_hub_url
+from huggingface_hub import constants, hf_hub_url
 from huggingface_hub.hf_api import RepoSibling
 from huggingface_hub.utils import (  # type: ignore[attr-defined]
     WeakFileLock,
@@ -24,20 +28,42 @@ from huggingface_hub.utils import (  # type: ignore[attr-defined]
 from ..errors import HubUnavailable, ModelIncomplete
 from .headers import LENGTH_BYTES, Tensor, header_bytes, parse_header
 from .hub_errors import asked, causes
-from .local import has_verified_commit, hub_storage
+from .local import hub_storage
+from .model_cache import Keeping, ModelCache, Revision
 
 FIRST_BYTES = 100_000
 """What is asked for first of a file of weights: of a thousand models on the hub, 97 % have a shorter header."""
 
 
+MAX_DESCRIPTION_BYTES = 20_000_000
+"""The longest description of a model that is read: room for a hundred thousand files."""
+
+MAX_REFUSAL_BYTES = 10_000
+"""What is read of an answer that refuses."""
+
+SLOWEST_TIMES = 6
+"""A small file or a header may take so many times the timeout in all, however often a byte of it comes."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hub:
-    """Whom to ask, as whom, and where downloads are kept."""
+    """Whom to ask, as whom, and where downloads are kept: `root` is the whole cache where `cache_dir` is part of it."""
 
     cache_dir: Path
     endpoint: str | None = None
     token: str | None = None
     timeout_s: float = 10.0
+    keeping: Keeping = field(default_factory=Keeping)
+    root: Path | None = None
+
+    @property
+    def cache(self) -> ModelCache:
+        """What bounds the downloads."""
+        return ModelCache(folder=self.root or self.cache_dir, keeping=self.keeping)
+
+    def place(self, name: str, sha: str) -> Revision:
+        """Where a commit is kept."""
+        return Revision(storage=hub_storage(self.cache_dir, name), sha=sha)
 
     @property
     def credential(self) -> str | bool:
@@ -55,6 +81,18 @@ def content(hub: Hub, name: str, sha: str, file: str, *, limit: int) -> bytes:
     if len(found) > limit:
         raise ModelIncomplete(f"{file} has more than {limit} bytes", param="model")
     return found
+
+
+def description(hub: Hub, name: str, revision: str) -> Any:
+    """What the hub says of a model at a revision, as it was sent in JSON; the files are listed with their checksums."""
+    api = (
+        f"{hub.endpoint or constants.ENDPOINT}/api/models/{quote(name)}/revision/{quote(revision, safe='')}?blobs=true"
+    )
+    headers = build_hf_headers(token=hub.credential)
+    found = asked(name, revision, lambda: _read(hub, api, headers, limit=MAX_DESCRIPTION_BYTES + 1))
+    if len(found) > MAX_DESCRIPTION_BYTES:
+        raise ModelIncomplete(f"the hub describes {name} in more than {MAX_DESCRIPTION_BYTES} bytes", param="model")
+    return json.loads(found)
 
 
 def header(hub: Hub, name: str, sha: str, sibling: RepoSibling) -> dict[str, Tensor]:
@@ -99,13 +137,14 @@ def verify(path: Path, sibling: RepoSibling) -> None:
         )
 
 
-def forget_damaged(hub: Hub, name: str, error: BaseException) -> None:
-    """Remove what a failed download left half done, unless the connection broke: then the next attempt resumes.
+def forget_damaged(hub: Hub, name: str, sha: str, error: BaseException) -> None:
+    """Remove what a failed download left, unless another attempt can go on with it.
 
-    A refusal for good also removes the model's folder, if no commit in it was ever verified. Files that another
-    process is writing are left to it.
+    Where the connection broke the next attempt resumes; where the hub is at fault it takes the files that came whole.
+    Files that another process is writing are left to it.
     """
-    if isinstance(error, HubUnavailable) and any(isinstance(cause, httpx2.TransportError) for cause in causes(error)):
+    is_refusal = not isinstance(error, HubUnavailable) or not hub.keeping.keeps_partial
+    if not is_refusal and any(isinstance(cause, httpx2.TransportError) for cause in causes(error)):
         return
     storage = hub_storage(hub.cache_dir, name)
     for partial in storage.glob("blobs/*.incomplete"):
@@ -116,9 +155,8 @@ def forget_damaged(hub: Hub, name: str, error: BaseException) -> None:
                 partial.unlink(missing_ok=True)
         except TimeoutError:
             continue
-    if not isinstance(error, HubUnavailable) and not has_verified_commit(hub.cache_dir, name):
-        shutil.rmtree(storage, ignore_errors=True)
-        shutil.rmtree(hub.cache_dir / ".locks" / storage.name, ignore_errors=True)
+    if is_refusal:
+        hub.cache.forget(hub.place(name, sha))
 
 
 def _start(hub: Hub, name: str, sha: str, file: str, *, limit: int, is_range: bool = False) -> bytes:
@@ -127,13 +165,23 @@ def _start(hub: Hub, name: str, sha: str, file: str, *, limit: int, is_range: bo
     headers = build_hf_headers(token=hub.credential)
     if is_range:
         headers |= {"Range": f"bytes=0-{limit - 1}", "Accept-Encoding": "identity"}
-    found = bytearray()
+    return _read(hub, url, headers, limit=limit)
+
+
+def _read(hub: Hub, url: str, headers: Mapping[str, str], *, limit: int) -> bytes:
+    """At most `limit` bytes of an answer; HubUnavailable where they drip, or where the token comes back in them."""
+    found, deadline = bytearray(), time.monotonic() + SLOWEST_TIMES * hub.timeout_s
     with get_session().stream("GET", url, headers=headers, timeout=hub.timeout_s) as response:
-        if response.is_error:
-            response.read()
-        hf_raise_for_status(response)
+        room = MAX_REFUSAL_BYTES if response.is_error else limit
         for block in response.iter_bytes():
             found += block
-            if len(found) >= limit:
+            if len(found) >= room:
                 break
+            if time.monotonic() > deadline:
+                raise HubUnavailable(f"an answer of the hub was not whole after {SLOWEST_TIMES * hub.timeout_s:g} s")
+        if response.is_error:
+            response._content = bytes(found[:room])
+        hf_raise_for_status(response)
+    if hub.token and hub.token.encode() in found:
+        raise HubUnavailable("the hub's answer repeats the token that it was asked with")
     return bytes(found[:limit])

@@ -8,6 +8,11 @@ from typing import Any
 
 from huggingface_hub.utils.tqdm import tqdm
 
+from ..errors import HubUnavailable
+
+MARGIN_BYTES = 1 << 20
+"""What may come beyond the listed bytes before a download is broken off: blocks that were sent twice."""
+
 OnProgress = Callable[[float, str], None]
 """Told how far things are, from 0 to 1 and never backwards, and in a few words what is going on."""
 
@@ -24,6 +29,19 @@ def reporter(n_total: int, on_progress: OnProgress) -> Callable[[int], None]:
                 on_progress(min(1.0, n_bytes / n_total), f"{n_bytes / 1e6:.1f} of {n_total / 1e6:.1f} MB")
 
     return report
+
+
+def bounded(n_total: int, report: Callable[[int], None]) -> Callable[[int], None]:
+    """`report`, which raises HubUnavailable once more bytes have come than files of `n_total` bytes can have."""
+
+    def count(n_bytes: int) -> None:
+        if n_bytes > n_total + MARGIN_BYTES:
+            raise HubUnavailable(
+                f"the hub sent more than the {n_total} bytes that it lists", hint="what came of it was removed"
+            )
+        report(n_bytes)
+
+    return count
 
 
 def silent_bar(report: Callable[[int], None]) -> type[tqdm]:

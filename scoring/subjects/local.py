@@ -82,9 +82,20 @@ def mark_verified(cache_dir: Path, name: str, sha: str, files: Iterable[str], *,
     Path(temporary).replace(marker)
 
 
-def has_verified_commit(cache_dir: Path, name: str) -> bool:
-    """Whether `mark_verified` vouches for any commit of a hub's model."""
-    return (hub_storage(cache_dir, name) / _MARKER).is_dir()
+def marks(storage: Path, sha: str) -> tuple[Path, Path]:
+    """The files by which `mark_verified` vouches for a commit, with its weights and without."""
+    folder = storage / _MARKER
+    return folder / _mark(sha, weights=True), folder / _mark(sha, weights=False)
+
+
+def is_verified(storage: Path, sha: str) -> bool:
+    """Whether `mark_verified` vouches for a commit, with its weights or without."""
+    return any(mark.is_file() for mark in marks(storage, sha))
+
+
+def has_verified_commit(storage: Path) -> bool:
+    """Whether `mark_verified` vouches for any commit of the model that is kept in `storage`."""
+    return (storage / _MARKER).is_dir() and any((storage / _MARKER).iterdir())
 
 
 def hub_storage(cache_dir: Path, name: str) -> Path:

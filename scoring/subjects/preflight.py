@@ -75,7 +75,8 @@ class Preflight:
     """What a model is and what it needs, beside what the machine has. Bytes everywhere; None where nothing is known.
 
     `n_embedding_parameters` are the tables of tokens and positions and untied output heads, tied ones once; `dtype` is
-    the one that the model would run in, `stored_dtypes` those of its file as the header spells them.
+    the one that the model would run in, `stored_dtypes` those of its file as the header spells them. `n_activations`
+    and `n_logits` are the numbers alive at the peak of a forward.
     """
 
     model_type: str
@@ -87,7 +88,8 @@ class Preflight:
     width: int | None
     n_layers: int | None
     n_positions: int | None
-    memory_needed_bytes: int
+    n_activations: int
+    n_logits: int
     memory_available_bytes: int | None
     disk_needed_bytes: int
     disk_free_bytes: int | None
@@ -96,6 +98,20 @@ class Preflight:
     def n_non_embedding_parameters(self) -> int:
         """The parameters of blocks and norms: what scaling laws count (Kaplan et al. 2020)."""
         return self.n_parameters - self.n_embedding_parameters
+
+    @property
+    def memory_needed_bytes(self) -> int:
+        """What weights and one forward take in `dtype`."""
+        return self.memory_needed_in(self.dtype)
+
+    def memory_needed_in(self, dtype: str) -> int:
+        """What weights and one forward would take in another dtype:
+
+        parameters × bytes of `dtype` × OVERHEAD
+        + LONGEST_WINDOW × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + SURPRISAL_CHUNK × vocabulary × 4
+        """
+        n_bytes = _BYTES.get(dtype, 4)
+        return int(self.n_parameters * n_bytes * OVERHEAD) + self.n_activations * n_bytes + 4 * self.n_logits
 
     @property
     def fits_memory(self) -> bool:
@@ -139,17 +155,10 @@ def preflight(
     disk_needed_bytes: int = 0,
     machine: Machine | None = None,
 ) -> Preflight:
-    """What the model of `config` and `tensors` needs to run in `dtype`, beside what `machine` has.
-
-    memory = parameters × bytes of `dtype` × OVERHEAD
-           + LONGEST_WINDOW × width × ACTIVATIONS_PER_TOKEN × bytes of `dtype` + SURPRISAL_CHUNK × vocabulary × 4
-    """
+    """What the model of `config` and `tensors` needs to run in `dtype`, beside what `machine` has."""
     machine = machine or Machine()
     counted = _counted(config, tensors)
     n_total = sum(prod(tensor.shape) for tensor in counted.values())
-    n_bytes = _BYTES.get(dtype, 4)
-    n_activations = LONGEST_WINDOW * (width(config) or 0) * ACTIVATIONS_PER_TOKEN
-    n_logits = SURPRISAL_CHUNK * (n_vocabulary(config) or _largest_table(counted))
     model_type = str(config.get("model_type"))
     return Preflight(
         model_type=model_type,
@@ -161,7 +170,8 @@ def preflight(
         width=width(config),
         n_layers=depth(config),
         n_positions=n_positions(config),
-        memory_needed_bytes=int(n_total * n_bytes * OVERHEAD) + n_activations * n_bytes + 4 * n_logits,
+        n_activations=LONGEST_WINDOW * (width(config) or 0) * ACTIVATIONS_PER_TOKEN,
+        n_logits=SURPRISAL_CHUNK * (n_vocabulary(config) or _largest_table(counted)),
         memory_available_bytes=machine.memory_bytes,
         disk_needed_bytes=disk_needed_bytes,
         disk_free_bytes=machine.free_disk_bytes,
@@ -201,6 +211,21 @@ def require_room_beside(
 def n_parameters(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> int:
     """How many numbers the weights hold: tied ones once, buffers that older checkpoints saved along not at all."""
     return sum(prod(tensor.shape) for tensor in _counted(config, tensors).values())
+
+
+def require_room_for_twin(config: Mapping[str, Any], *, dtype: str, memory_bytes: int | None) -> None:
+    """Pass if the least that an untrained model of this configuration takes fits: its table of tokens, and one square
+    of its width in each block. Raises ModelTooLarge.
+    """
+    wide = width(config) or 0
+    n_least = wide * (n_vocabulary(config) or 0) + wide * wide * (depth(config) or 0)
+    n_bytes = n_least * _BYTES.get(dtype, 4)
+    if memory_bytes is not None and n_bytes > memory_bytes:
+        raise ModelTooLarge(
+            f"an untrained model of this configuration needs more than {n_bytes} bytes of memory, this worker has"
+            f" {memory_bytes}",
+            param="model",
+        )
 
 
 def ties_head(config: Mapping[str, Any]) -> bool:

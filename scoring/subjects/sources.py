@@ -14,16 +14,17 @@ from typing import Any
 from ..errors import ModelIncomplete, NoSafetensors, OptionUnknown, RevisionNotFound
 from . import demo_model, model_ids
 from .adapters import fetch_adapter
-from .checks import CODE_BEARING, check_folder, check_plain_files, read_json
+from .checks import CODE_BEARING, CONFIG, check_folder, check_plain_files, read_json
 from .families.base import family_of
 from .hub import Wanted, fetch
 from .hub_files import Hub
 from .hub_progress import OnProgress
 from .imports.store import find_import
 from .local import content_revision, downloaded_folder, local_folder, signature
+from .model_cache import Keeping
 from .model_ids import DEFAULT_REVISION, ModelId, Namespace
 from .options import ReadingOptions
-from .preflight import Machine, preflight
+from .preflight import Machine, preflight, require_room_for_twin
 
 DEMO_FOLDER = "demo-tiny"
 
@@ -74,19 +75,19 @@ def resolve(
     memory_bytes: int | None = None,
     options: Mapping[str, Any] | None = None,
     asks_surprisal: bool = False,
+    keeping: Keeping | None = None,
     on_progress: OnProgress = lambda fraction, detail: None,
 ) -> ResolvedModel:
     """The model `model_id` at `revision` (None: the main branch), downloaded into `cache_dir` if it is the hub's.
 
-    `supported` are the values of `model_type` that may come in; in `dtype` the model has to fit into `memory_bytes`
-    where that is known. A verified commit is taken without asking the hub. `options` say how the model is to read, and
-    which adapter is brought beside it; `asks_surprisal`: nothing but surprisals is asked of it. Raises any ModelError,
-    OptionUnknown, InsufficientStorage, HubUnavailable.
+    `supported` are the values of `model_type` that may come in; in `dtype` it has to fit into `memory_bytes`. A
+    verified commit is taken without asking the hub. `options` say how it is to read and which adapter comes beside it,
+    `keeping` what may be kept. Raises any ModelError, OptionUnknown, InsufficientStorage, HubUnavailable.
     """
     parsed, requested = model_ids.parse(model_id), model_ids.check_revision(revision or DEFAULT_REVISION)
     if parsed.namespace is Namespace.IMPORTED:
         return _imported(parsed, requested, import_dir)
-    hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s)
+    hub = Hub(cache_dir=cache_dir, endpoint=endpoint, token=token, timeout_s=timeout_s, keeping=keeping or Keeping())
     wanted = Wanted(
         supported=supported,
         dtype=dtype,
@@ -147,6 +148,8 @@ def _place(
 def _from_hub(hub: Hub, name: str, requested: str, wanted: Wanted, on_progress: OnProgress) -> _Place:
     """The commit and the folder, without a request where the commit is named in full and here already."""
     is_named_in_full = model_ids.is_commit_sha(requested)
+    if is_named_in_full:
+        hub.cache.hold(hub.place(name, requested))
     folder = downloaded_folder(hub.cache_dir, name, requested, weights=wanted.weights) if is_named_in_full else None
     if folder is not None:
         return _Place(folder=folder, revision=requested)
@@ -205,6 +208,8 @@ def _parameters(folder: Path, wanted: Wanted) -> tuple[int, int] | tuple[None, N
     except (NoSafetensors, ModelIncomplete):
         if wanted.weights:
             raise
+        config, memory_bytes = read_json(folder / CONFIG), wanted.machine.memory_bytes
+        require_room_for_twin(config, dtype=wanted.dtype, memory_bytes=memory_bytes)
         return None, None
     found = preflight(inspected.config, inspected.tensors, dtype=wanted.dtype, machine=wanted.machine)
     found.require_fit()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from broca import cli
-from tests.unit.test_client import JOB, PROBLEM, RUN, SCORE, Server, unused_url
+from tests.unit.test_client import JOB, PREFLIGHT, PROBLEM, RUN, SCORE, Server, unused_url
 from tests.unit.test_client import server as server  # the fixture
 
 Invoke = Callable[..., int]
@@ -301,3 +301,17 @@ def test_a_comparison_that_cannot_be_made_says_why(
     server.on("GET /v1/scores/score_1/matched-perplexity", answer)
     assert invoke("scores", "matched", "score_1", "--server", server.url) == 1
     assert "from 8.00 to 9.50 bits" in " ".join(capsys.readouterr().err.split())
+
+
+def test_models_show_tells_what_a_model_is_and_what_stands_in_its_way(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs?validate_only=true", PREFLIGHT)
+    assert invoke("models", "show", "gpt2", "-b", "demo-fmri", "--server", server.url) == 1
+    shown = capsys.readouterr().out
+    for part in ("124,439,808", "550.0 MB", "600.0 MB in float32", "[model_too_large]", "start a worker", "no worker"):
+        assert part in shown
+    assert "options" not in shown, "nothing is known of it"
+    server.on("POST /v1/jobs?validate_only=true", {**PREFLIGHT, "ok": True, "checks": []})
+    assert invoke("models", "show", "gpt2", "--json", "--server", server.url) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["n_layers"] == 12

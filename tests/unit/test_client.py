@@ -365,3 +365,63 @@ def test_a_client_that_is_told_to_wait_asks_again(server: Server) -> None:
     server.on("GET /v1/jobs/job_1", (429, {"Retry-After": "0"}, {**PROBLEM, "code": "rate_limited"}), JOB)
     with Client(server.url) as client:
         assert client.job("job_1").id == "job_1"
+
+
+PREFLIGHT = {
+    "object": "preflight",
+    "ok": False,
+    "cached": False,
+    "model": {
+        "id": "gpt2",
+        "requested_revision": None,
+        "revision": "abc",
+        "family": "gpt2",
+        "architecture": "GPT2LMHeadModel",
+        "parameters": 124_439_808,
+        "embedding_parameters": 39_383_808,
+        "n_layers": 12,
+        "width": 768,
+        "n_positions": 1024,
+        "stored_dtypes": ["F32"],
+        "download_bytes": 550_000_000,
+        "memory_needed_bytes": {"float32": 600_000_000, "bfloat16": 300_000_000},
+    },
+    "benchmarks": [{"id": "demo-fmri", "version": 1, "data_ready": True, "score": None, "duration_s": None}],
+    "checks": [
+        {"name": "hub", "ok": True, "code": None, "detail": None, "hint": None, "retryable": False},
+        {
+            "name": "memory",
+            "ok": False,
+            "code": "model_too_large",
+            "detail": "the model needs more",
+            "hint": "start a worker with more memory",
+            "retryable": False,
+        },
+        {
+            "name": "workers",
+            "ok": None,
+            "code": None,
+            "detail": "no worker is running",
+            "hint": None,
+            "retryable": True,
+        },
+        {"name": "options", "ok": None, "code": None, "detail": None, "hint": None, "retryable": False},
+    ],
+    "queue": {"jobs_ahead": 0, "workers": 0, "estimate_s": None},
+}
+
+
+def test_a_preflight_says_what_a_job_would_meet(server: Server) -> None:
+    server.on("POST /v1/jobs?validate_only=true", PREFLIGHT)
+    with Client(server.url) as client:
+        found = client.preflight("gpt2", ["demo-fmri"], revision="main", options={"dtype": "float32"})
+    assert not found.ok
+    assert found.model.parameters == 124_439_808
+    assert [check.name for check in found.checks if check.ok is False] == ["memory"]
+    ((_, body),) = server.requests
+    assert body == {
+        "model": {"id": "gpt2", "revision": "main"},
+        "benchmarks": ["demo-fmri"],
+        "protocol": "grouped",
+        "options": {"dtype": "float32"},
+    }
