@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,11 +11,15 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from storage.engine import Database
+from storage.tally import TallyKeeper
 from worker.queue import Bell
 
 from . import problems
+from .metrics import Metrics
 from .middleware import BodyLimit, RequestIds
+from .observing import Observed, watch_loop
 from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores
+from .routes import metrics as metrics_route
 from .settings import ApiSettings
 from .version import package_version
 
@@ -40,12 +45,14 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics(settings)
     app.include_router(docs.router)
     problems.install(app)
     uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_at=uploads)
+    app.add_middleware(Observed, metrics=app.state.metrics.of_requests)
     app.add_middleware(RequestIds)
-    for resource in (jobs, scores, models, benchmarks, leaderboard, health):
+    for resource in (jobs, scores, models, benchmarks, leaderboard, health, metrics_route):
         app.include_router(resource.router, responses=PROBLEM)
     return app
 
@@ -55,8 +62,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ApiSettings = app.state.settings
     app.state.database = Database(settings.resolved_database_url)
     app.state.bell = Bell(settings)
+    keeper = TallyKeeper(app.state.database)
+    keeper.start()
+    watch = asyncio.create_task(watch_loop(app.state.metrics.of_requests))
     try:
         yield
     finally:
+        watch.cancel()
         await run_in_threadpool(app.state.bell.close)
+        await run_in_threadpool(keeper.stop)
         app.state.database.dispose()

@@ -30,7 +30,7 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
 
     url = address(listener)
     server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=5, access_log=False)
+        uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5, access_log=False)
     )
     # uvicorn raises the signal that ended it once more under the old handlers; these let the worker be stopped then.
     for number in (signal.SIGTERM, signal.SIGINT):

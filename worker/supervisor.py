@@ -8,6 +8,8 @@ import secrets
 import socket
 import threading
 
+from structlog.contextvars import bind_contextvars
+
 from storage import runs, workers
 from storage.engine import Database
 
@@ -59,6 +61,7 @@ class Supervisor:
         self._database.dispose()
 
     def _work(self) -> None:
+        bind_contextvars(worker=self._name)
         while not self._stopping.is_set():
             try:
                 if not self._work_once():
@@ -81,6 +84,7 @@ class Supervisor:
 
     def _show_life(self) -> None:
         """Say every few seconds that this worker is there, also while it works."""
+        bind_contextvars(worker=self._name)
         while not self._stopping.is_set():
             try:
                 with self._database.write() as session:

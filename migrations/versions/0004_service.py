@@ -27,9 +27,11 @@ def upgrade() -> None:
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")
     create_api_keys()
     create_idempotency_keys()
+    create_tallies()
 
 
 def downgrade() -> None:
+    op.drop_table("tallies")
     op.drop_table("idempotency_keys")
     op.drop_table("api_keys")
     op.drop_index("ix_jobs_owner_live", "jobs")
@@ -98,3 +100,13 @@ def create_idempotency_keys() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name="pk_idempotency_keys"),
     )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+
+
+def create_tallies() -> None:
+    op.create_table(
+        "tallies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "label", name="pk_tallies"),
+    )
