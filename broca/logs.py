@@ -49,6 +49,7 @@ def configure(settings: StorageSettings, *, stream: TextIO | None = None) -> Non
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     handler.addFilter(_is_an_event)
+    logging.getLogger("kombu.connection").setLevel(logging.ERROR)  # it misses a host name in the filesystem broker
     logging.captureWarnings(True)
 
 
@@ -110,5 +111,6 @@ class _Lines(structlog.stdlib.ProcessorFormatter):
 
 def _in_order(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """The fields in the order in which they are read: when, how bad, who, what, then the rest."""
+    line.pop("color_message", None)  # uvicorn's, for terminals
     first = {name: line.pop(name) for name in ("at", "level", "logger", "event") if name in line}
     return {**first, **line}

@@ -63,8 +63,14 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema up to date; any number of processes may do so at once."""
-        with _told_when_away(), self._write_lock, self._writing_engine.begin() as connection:
+        with self.migrating() as connection:
             schema.upgrade(connection)
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """A connection whose changes of the schema and of rows are one transaction."""
+        with _told_when_away(), self._write_lock, self._writing_engine.begin() as connection:
+            yield connection
 
     def is_current(self) -> bool:
         """True when the newest migration has been run here."""
