@@ -18,7 +18,7 @@ from importlib.util import find_spec
 import httpx
 
 from api.settings import ApiSettings
-from scoring.datasets.manifest import dataset_named, dataset_names
+from scoring.datasets.manifest import datasets as known_datasets
 from storage.engine import Database
 from storage.errors import StorageError
 from storage.health import Health, look
@@ -145,7 +145,7 @@ def broker(settings: ApiSettings) -> Finding:
         check="broker",
         verdict=Verdict.OK if problem is None else Verdict.WARN,
         detail="it answers" if problem is None else problem,
-        hint=None if problem is None else "workers find jobs all the same, some seconds later; look at BROCA_BROKER_URL",
+        hint=None if problem is None else "workers find jobs all the same, seconds later; look at BROCA_BROKER_URL",
     )
 
 
@@ -154,7 +154,9 @@ def device(_: ApiSettings) -> Finding:
     if find_spec("torch") is None:
         hint = "the API needs none; a worker does"
         return Finding(check="torch", verdict=Verdict.WARN, detail="torch is not installed here", hint=hint)
-    program = "import torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; print(n, torch.version.cuda)"
+    program = (
+        "import torch; n = torch.cuda.device_count() if torch.cuda.is_available() else 0; print(n, torch.version.cuda)"
+    )
     try:
         done = subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, timeout=TORCH_TIMEOUT_S, check=True
@@ -167,7 +169,9 @@ def device(_: ApiSettings) -> Finding:
     if shutil.which("nvidia-smi") is None:
         return Finding(check="torch", verdict=Verdict.OK, detail="CPU; no GPU's driver is here")
     hint = "install a torch that is built for this driver's CUDA"
-    return Finding(check="torch", verdict=Verdict.WARN, detail=f"a driver is here, torch (CUDA {cuda}) sees no GPU", hint=hint)
+    return Finding(
+        check="torch", verdict=Verdict.WARN, detail=f"a driver is here, torch (CUDA {cuda}) sees no GPU", hint=hint
+    )
 
 
 def token(_: ApiSettings) -> Finding:
@@ -194,8 +198,8 @@ def hub(_: ApiSettings) -> Finding:
 def datasets(settings: ApiSettings) -> Finding:
     """Which data sets are here."""
     store = settings.data_store(offline=True)
-    names = dataset_names()
-    here = [name for name in names if store.is_ready(dataset_named(name))]
+    names = known_datasets()
+    here = [name for name, dataset in names.items() if store.is_ready(dataset)]
     return Finding(
         check="data sets",
         verdict=Verdict.OK if here else Verdict.WARN,

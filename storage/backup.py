@@ -1,7 +1,7 @@
 """One file with everything that cannot be computed again: the database's rows, imported responses, users' data sets.
 
-A gzipped tar: `tables/<name>.jsonl`, `files/<imported|own>/…`, and at its end `manifest.json` with the schema, the kinds
-of all columns and the SHA-256 of every other member. Nothing of an archive is used before all of it was checked.
+A gzipped tar: `tables/<name>.jsonl`, `files/<imported|own>/…`, and at its end `manifest.json` with the schema, the
+kinds of all columns and the SHA-256 of every other member. Nothing of an archive is used before all of it was checked.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class _Reader:
         """The manifest of an archive that is whole."""
         manifest: dict[str, Any] | None = None
         try:
-            with tarfile.open(self._source, "r|gz") as archive:
+            with gzip.open(self._source) as packed, tarfile.open(fileobj=packed, mode="r|") as archive:
                 for member in archive:
                     if manifest is not None:
                         raise BackupUnusable(f"{member.name!r} stands after the manifest")
@@ -180,6 +180,8 @@ class _Reader:
                         manifest = json.loads(file.read())
                     else:
                         self._unpack(member.name, file)
+                while packed.read(1 << 20):  # its checksum is at its end
+                    pass
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
             raise BackupUnusable(f"the file is damaged or no backup: {error}") from None
         return self._checked(manifest)
@@ -200,14 +202,9 @@ class _Reader:
         if match := _TABLE.fullmatch(name):
             return self._places["tables"] / f"{match[1]}.jsonl"
         parts = PurePosixPath(name).parts
-        is_plain = "/".join(parts) == name and not {"..", "."} & set(parts) and "\0" not in name and "\\" not in name
-        if (
-            not is_plain
-            or len(parts) < 3
-            or parts[0] != "files"
-            or parts[1] not in self._places
-            or parts[1] == "tables"
-        ):
+        is_plain = "/".join(parts) == name and not {"..", "."} & set(parts) and not {"\0", "\\"} & set(name)
+        known = self._places.keys() - {"tables"}
+        if not is_plain or len(parts) < 3 or parts[0] != "files" or parts[1] not in known:
             raise BackupUnusable(f"no backup has a member {name!r}")
         return self._places[parts[1]].joinpath(*parts[2:])
 
@@ -270,12 +267,13 @@ def _published(places: Mapping[str, Path], folders: Mapping[str, Path]) -> Itera
     except BaseException:
         for source, target in reversed(moves):
             target.rename(source)
+        _remove_staged(folders)
         raise
-    finally:
-        _remove_empty_and_replaced(folders)
+    _remove_staged(folders)
 
 
-def _remove_empty_and_replaced(folders: Mapping[str, Path]) -> None:
+def _remove_staged(folders: Mapping[str, Path]) -> None:
+    """Remove what was unpacked and what was replaced; not called where undoing failed, for then it is all there is."""
     for folder in folders.values():
         for path in folder.glob(f"{INCOMING}*"):
             shutil.rmtree(path, ignore_errors=True)

@@ -93,9 +93,7 @@ def replace_all(
     """
     with database.migrating() as connection:
         if revision not in schema.revisions():
-            raise SchemaUnknown(
-                f"the backup is of schema {revision}, which this version does not know; install a newer"
-            )
+            raise SchemaUnknown(f"the backup is of schema {revision}, which only a newer version of Broca knows")
         schema.upgrade(connection)
         if not force and any(_has_rows(connection, table) for table in tables()):
             raise DatabaseNotEmpty("the database holds jobs, scores or keys; --force replaces them")

@@ -37,7 +37,7 @@ def restore(
     force: bool = typer.Option(False, "--force", help="Replace what is there."),
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Put a backup into an empty service, on SQLite or PostgreSQL whichever it was written from. Stop the service first."""
+    """Put a backup into an empty service that is stopped; it may come from SQLite or PostgreSQL, either way."""
     from storage.backup import restore_backup
 
     with _service(data_dir) as (settings, database):
