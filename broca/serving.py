@@ -28,6 +28,9 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
     """Serve on a bound socket until SIGTERM or Ctrl-C; `ready_file` is written once /readyz answers 200."""
     from api.app import create_app
 
+    from .logs import configure
+
+    configure(settings)
     url = address(listener)
     server = uvicorn.Server(
         uvicorn.Config(create_app(settings), log_config=None, timeout_graceful_shutdown=5, access_log=False)

@@ -64,10 +64,10 @@ def read_state(session: Session, *, worker_silence_s: float) -> ServiceState:
 
 
 def _waiting(session: Session) -> tuple[Waiting, ...]:
-    alike = (RunRow.priority, RunRow.device_class, RunRow.is_background)
+    alike = (RunRow.is_background, RunRow.priority, RunRow.device_class)
     query = sa.select(*alike, sa.func.count(), sa.func.min(RunRow.not_before)).where(QUEUED).group_by(*alike)
     return tuple(
-        Waiting(priority=row[0], device_class=row[1], is_background=row[2], n_runs=row[3], due_since=row[4])
+        Waiting(is_background=row[0], priority=row[1], device_class=row[2], n_runs=row[3], due_since=row[4])
         for row in session.execute(query)
     )
 

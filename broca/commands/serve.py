@@ -22,7 +22,6 @@ def serve(
     from api.settings import ApiSettings
 
     from ..connection import is_loopback
-    from ..logs import configure
     from ..parent import stop_when_stdin_closes
     from ..serving import bind
     from ..serving import serve as run_server
@@ -31,7 +30,6 @@ def serve(
     given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
     settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
-    configure(settings)
     if not is_loopback(settings.host):
         raise typer.BadParameter(
             f"{settings.host!r} is reachable from other machines, and there are no API keys yet; "

@@ -22,6 +22,8 @@ def upgrade() -> None:
             op.add_column(table, column)
     op.drop_index(QUEUE_WITHOUT_PRIORITY, "runs")
     partial_index("ix_runs_queue", "runs", ["is_background", "priority", "created_at", "id"], "status = 'queued'")
+    waiting = ["is_background", "priority", "device_class", "not_before"]
+    partial_index("ix_runs_waiting", "runs", waiting, "status = 'queued'")
     partial_index("ix_runs_expires_at_queued", "runs", ["expires_at"], "status = 'queued'")
     partial_index("uq_jobs_retry_of", "jobs", ["retry_of"], "retry_of IS NOT NULL", unique=True)
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")
@@ -37,6 +39,7 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_owner_live", "jobs")
     op.drop_index("uq_jobs_retry_of", "jobs")
     op.drop_index("ix_runs_expires_at_queued", "runs")
+    op.drop_index("ix_runs_waiting", "runs")
     op.drop_index("ix_runs_queue", "runs")
     partial_index(QUEUE_WITHOUT_PRIORITY, "runs", ["is_background", "created_at", "id"], "status = 'queued'")
     for table, columns in added_columns().items():

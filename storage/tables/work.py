@@ -14,6 +14,9 @@ from .base import Base, partial_index, status_column
 DEFAULT_PRIORITY = 5
 """Of 0 to 9; 0 comes first."""
 
+WAITING = ("is_background", "priority", "device_class", "not_before")
+"""What is counted of runs that wait, so that counting very many of them reads an index alone."""
+
 
 class JobRow(Base):
     """What somebody asked for, or the service itself in the background: one model on some benchmarks.
@@ -64,6 +67,7 @@ class RunRow(Base):
     __table_args__ = (
         partial_index("uq_runs_request_key_live", "request_key", where="status IN ('queued', 'running')", unique=True),
         partial_index("ix_runs_queue", "is_background", "priority", "created_at", "id", where="status = 'queued'"),
+        partial_index("ix_runs_waiting", *WAITING, where="status = 'queued'"),
         partial_index("ix_runs_expires_at_queued", "expires_at", where="status = 'queued'"),
         partial_index("ix_runs_batch_key_queued", "batch_key", where="status = 'queued'"),
         partial_index("ix_runs_lease_until_running", "lease_until", where="status = 'running'"),
