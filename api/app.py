@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,14 +12,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from storage.engine import Database
+from storage.tally import TallyKeeper
 from worker.queue import Bell
 
 from . import problems
 from .bodies import Bodies, Bounds
 from .gate import Gate
 from .looking import Looker
+from .metrics import Metrics
 from .middleware import RequestIds, cross_origin
+from .observing import Observed, watch_loop
 from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores, workers
+from .routes import metrics as metrics_route
 from .settings import ApiSettings
 from .version import package_version
 
@@ -44,11 +49,12 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.metrics = Metrics(settings)
     app.state.looker = Looker(settings)
     app.include_router(docs.router)
     problems.install(app)
     add_middleware(app, settings)
-    for resource in (jobs, scores, models, benchmarks, leaderboard, workers, health):
+    for resource in (jobs, scores, models, benchmarks, leaderboard, workers, health, metrics_route):
         app.include_router(resource.router, responses=PROBLEM)
     return app
 
@@ -62,6 +68,7 @@ def add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     app.add_middleware(Bodies, bounds=usual, bounds_at=uploads)
     if settings.allowed_origins:
         app.add_middleware(CORSMiddleware, **cross_origin(settings.allowed_origins))
+    app.add_middleware(Observed, metrics=app.state.metrics.of_requests)
     app.add_middleware(RequestIds)
 
 
@@ -70,8 +77,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ApiSettings = app.state.settings
     app.state.database = Database(settings.resolved_database_url)
     app.state.bell = Bell(settings)
+    keeper = TallyKeeper(app.state.database)
+    keeper.start()
+    watch = asyncio.create_task(watch_loop(app.state.metrics.of_requests))
     try:
         yield
     finally:
+        watch.cancel()
         await run_in_threadpool(app.state.bell.close)
+        await run_in_threadpool(keeper.stop)
         app.state.database.dispose()

@@ -10,7 +10,22 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from .commands import add_data, board, data, demo, imports, jobs, keys, models, score, scores, serve, work
+from .commands import (
+    add_data,
+    backup,
+    board,
+    data,
+    demo,
+    doctor,
+    imports,
+    jobs,
+    keys,
+    models,
+    score,
+    scores,
+    serve,
+    work,
+)
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
@@ -37,6 +52,9 @@ app.add_typer(keys.app, name="keys")
 app.command("demo")(demo.demo)
 app.command("worker")(work.worker)
 app.command("migrate")(work.migrate)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 
 
 def main() -> None:

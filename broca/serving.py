@@ -31,6 +31,9 @@ def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, 
     """Serve on a bound socket until SIGTERM or Ctrl-C; `ready_file` is written once /readyz answers 200."""
     from api.app import create_app
 
+    from .logs import configure
+
+    configure(settings)
     url = address(listener)
     app = create_app(settings)
     server = uvicorn.Server(server_config(app, settings))
@@ -68,7 +71,7 @@ def server_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
         h11_max_incomplete_event_size=MAX_HEADER_BYTES_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=5,
-        log_level="warning",
+        log_config=None,
         access_log=False,
         server_header=False,
     )

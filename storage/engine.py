@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from . import schema
+from . import news, schema
 from .columns import dump_json
 from .errors import DatabaseUnavailable
 
@@ -39,6 +39,7 @@ class Database:
         self.engine = _sqlite_engine(self.url) if self.is_sqlite else _postgresql_engine(self.url)
         self._writing_engine = self.engine.execution_options(begin_statement="BEGIN IMMEDIATE")
         self._write_lock: AbstractContextManager[Any] = threading.Lock() if self.is_sqlite else nullcontext()
+        self.listeners: list[news.Listener] = [news.log]
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -48,9 +49,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A session whose changes are committed at the end of the block, or not at all when it raises."""
+        """A session whose changes are committed at the end of the block, or not at all when it raises.
+
+        After the commit the events that it wrote are told to `listeners`.
+        """
         with _told_when_away(), self._write_lock, _session(self._writing_engine) as session, session.begin():
             yield session
+        news.tell(session, self.listeners)
 
     def now(self, session: Session) -> datetime:
         """The database's own clock."""
@@ -58,8 +63,14 @@ class Database:
 
     def migrate(self) -> None:
         """Brings the schema up to date; any number of processes may do so at once."""
-        with _told_when_away(), self._write_lock, self._writing_engine.begin() as connection:
+        with self.migrating() as connection:
             schema.upgrade(connection)
+
+    @contextmanager
+    def migrating(self) -> Iterator[sa.Connection]:
+        """A connection whose changes of the schema and of rows are one transaction."""
+        with _told_when_away(), self._write_lock, self._writing_engine.begin() as connection:
+            yield connection
 
     def is_current(self) -> bool:
         """True when the newest migration has been run here."""
@@ -117,6 +128,7 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
     return sa.create_engine(
         url,
         json_serializer=dump_json,
+        hide_parameters=True,
         pool_size=10,
         max_overflow=20,
         pool_pre_ping=True,
@@ -126,7 +138,8 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
     Path(url.database or "").expanduser().absolute().parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, json_serializer=dump_json, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    connect_args = {"timeout": BUSY_TIMEOUT_MS / 1000}
+    engine = sa.create_engine(url, json_serializer=dump_json, hide_parameters=True, connect_args=connect_args)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from . import news
 from .tables import EventRow
 
 
@@ -69,6 +70,7 @@ def append(session: Session, events: Sequence[NewEvent], *, at: datetime) -> Non
             }
         )
     session.execute(sa.insert(EventRow), rows)
+    news.note(session, rows)
 
 
 def _last_numbers(session: Session, job_ids: set[str]) -> defaultdict[str, int]:

@@ -58,7 +58,7 @@ def expire_leases(
     for row in again:
         back_to_queue(session, row, at=at, delay_s=delay_s(row.attempt), values={"error": error})
     for kind, run_ids in ((RunStatus.QUEUED, [row.id for row in again]), (RunStatus.FAILED, given_up)):
-        announce(session, run_ids, kind, at=at, data={"error": error})
+        announce(session, run_ids, kind, at=at, data={"error": error, "lease_lost": True})
     return [row.id for row in lost]
 
 

@@ -36,6 +36,22 @@ def upgrade(connection: sa.Connection) -> None:
     command.upgrade(configuration(connection), "head")
 
 
+def move_to(connection: sa.Connection, revision: str) -> None:
+    """Goes down to an older schema, in the connection's transaction; where it is there already, nothing is done."""
+    if set(MigrationContext.configure(connection).get_current_heads()) != {revision}:
+        command.downgrade(configuration(connection), revision)
+
+
+def revisions() -> frozenset[str]:
+    """Every schema that there are steps from and to."""
+    return frozenset(step.revision for step in ScriptDirectory.from_config(configuration()).walk_revisions())
+
+
+def newest() -> str:
+    """The schema of this version."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
+
+
 def is_current(connection: sa.Connection) -> bool:
     """True when the newest migration has been run."""
     heads = ScriptDirectory.from_config(configuration()).get_heads()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,6 +35,13 @@ class StorageSettings(BaseSettings):
         default=None,
         description="Folder of the data sets `own/<name>`, the same for server and workers; "
         "when absent, `own` in the data folder.",
+    )
+
+    log_format: Literal["console", "json"] = Field(
+        default="console", description="How the log is written to standard error: for people, or a JSON object a line."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is logged; at `info` every request and every event of a job."
     )
 
     hub_timeout_s: float = Field(

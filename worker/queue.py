@@ -55,6 +55,16 @@ def make_app(settings: QueueSettings) -> Celery:
     return app
 
 
+def broker_problem(settings: QueueSettings) -> str | None:
+    """Why the broker does not answer, without its address; None where it does."""
+    with make_app(settings) as app, app.connection_for_write() as connection:
+        try:
+            connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_S)
+        except Exception as error:  # each transport has errors of its own
+            return f"it does not answer: {type(error).__name__}"
+    return None
+
+
 class Bell:
     """Rings from a background thread, so that a broker that hangs or is away holds nobody up."""
 

@@ -13,6 +13,8 @@ import time
 from datetime import UTC, datetime
 from importlib import metadata
 
+from structlog.contextvars import bind_contextvars
+
 from storage import runs, workers
 from storage.engine import Database
 from storage.workers import Worker
@@ -72,6 +74,7 @@ class Supervisor:
         self._database.dispose()
 
     def _work(self) -> None:
+        bind_contextvars(worker=self._here.id)
         while not self._stopping.is_set():
             try:
                 if not self._work_once():
@@ -103,6 +106,7 @@ class Supervisor:
 
     def _live(self) -> None:
         """Say every few seconds that this worker is there, and sweep; also while it works."""
+        bind_contextvars(worker=self._here.id)
         next_sweep = next_forgetting = 0.0
         _tell_of_the_network()
         while not self._stopping.is_set():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery, bootsteps, signals
 from celery.platforms import SecurityWarning
 
 from storage.engine import Database
+from storage.tally import TallyKeeper
 
 from .processes import adopt_orphans
 from .queue import BELL, WAKE, bell_of, make_app
@@ -20,8 +21,11 @@ def run_worker(settings: WorkerSettings) -> None:
     """Work until SIGTERM or SIGINT; runs under way are then handed back without spending an attempt."""
     settings.home.mkdir(parents=True, exist_ok=True)
     adopt_orphans()
-    supervisor = Supervisor(settings, Database(settings.resolved_database_url))
-    app = build_app(settings, supervisor)
+    database = Database(settings.resolved_database_url)
+    supervisor = Supervisor(settings, database)
+    app = build_app(settings, supervisor, TallyKeeper(database))
+    # Whoever starts a worker has said where its log goes; Celery would set its own levels and handlers.
+    signals.setup_logging.connect(_leave_logging_alone)
     # Celery warns root of pickled messages; only JSON is accepted here.
     warnings.simplefilter("ignore", SecurityWarning)
     app.Worker(
@@ -36,7 +40,7 @@ def run_worker(settings: WorkerSettings) -> None:
     ).start()
 
 
-def build_app(settings: WorkerSettings, supervisor: Supervisor) -> Celery:
+def build_app(settings: WorkerSettings, supervisor: Supervisor, keeper: TallyKeeper) -> Celery:
     """The Celery app of a worker: the wake task, and the supervisor as a step of the worker's life."""
     app = make_app(settings)
 
@@ -49,12 +53,18 @@ def build_app(settings: WorkerSettings, supervisor: Supervisor) -> Celery:
         """Starts the supervisor's thread with the worker and stops it before the worker ends."""
 
         def start(self, _worker: Any) -> None:
+            keeper.start()
             supervisor.start()
 
         def stop(self, _worker: Any) -> None:
             supervisor.stop()
+            keeper.stop()
 
         terminate = stop
 
     app.steps["worker"].add(SupervisorStep)
     return app
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """Heard instead of Celery's own arrangement."""

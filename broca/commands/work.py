@@ -12,18 +12,25 @@ def worker(
     from worker.settings import WorkerSettings
     from worker.tasks import run_worker
 
+    from ..logs import configure
     from ..parent import stop_when_stdin_closes
 
+    settings = WorkerSettings()
+    configure(settings)
     if stop_with_stdin:
         stop_when_stdin_closes()
-    run_worker(WorkerSettings())
+    run_worker(settings)
 
 
 def migrate() -> None:
     """Bring the database's schema up to date; any number of processes may do so at once."""
     from storage.settings import StorageSettings
 
-    typer.echo(f"{bring_up_to_date(StorageSettings().resolved_database_url)} is up to date")
+    from ..logs import configure
+
+    settings = StorageSettings()
+    configure(settings)
+    typer.echo(f"{bring_up_to_date(settings.resolved_database_url)} is up to date")
 
 
 def bring_up_to_date(url: str) -> str:

@@ -21,16 +21,18 @@ def upgrade() -> None:
         for column in columns:
             op.add_column(table, column)
     op.drop_index(QUEUE_WITHOUT_PRIORITY, "runs")
-    queue = ["is_background", "priority", "created_at", "id", "not_before"]
+    queue = ["is_background", "priority", "created_at", "id", "not_before", "device_class"]
     partial_index("ix_runs_queue", "runs", queue, "status = 'queued'")
     partial_index("ix_runs_expires_at_queued", "runs", ["expires_at"], "status = 'queued'")
     partial_index("uq_jobs_retry_of", "jobs", ["retry_of"], "retry_of IS NOT NULL", unique=True)
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")
     create_api_keys()
     create_idempotency_keys()
+    create_tallies()
 
 
 def downgrade() -> None:
+    op.drop_table("tallies")
     op.drop_table("idempotency_keys")
     op.drop_table("api_keys")
     op.drop_index("ix_jobs_owner_live", "jobs")
@@ -99,3 +101,13 @@ def create_idempotency_keys() -> None:
         sa.PrimaryKeyConstraint("owner", "key", name="pk_idempotency_keys"),
     )
     op.create_index("ix_idempotency_keys_created_at", "idempotency_keys", ["created_at"])
+
+
+def create_tallies() -> None:
+    op.create_table(
+        "tallies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "label", name="pk_tallies"),
+    )

@@ -2,6 +2,7 @@
 
 from .access import ApiKeyRow, IdempotencyKeyRow
 from .base import Base
+from .operations import TallyRow
 from .results import CeilingRow, ModelRow, ScoreDrawsRow, ScoreLayerRow, ScoreRow, WordTableRow
 from .work import EventRow, JobRow, JobRunRow, RunRow, WorkerRow
 
@@ -18,6 +19,7 @@ __all__ = [
     "ScoreDrawsRow",
     "ScoreLayerRow",
     "ScoreRow",
+    "TallyRow",
     "WordTableRow",
     "WorkerRow",
 ]

@@ -14,7 +14,6 @@ from .base import Base, partial_index, status_column
 DEFAULT_PRIORITY = 5
 """Of 0 to 9; 0 comes first."""
 
-
 QUEUE = ("is_background", "priority", "created_at", "id")
 """What runs are claimed by, the smallest first."""
 
@@ -67,7 +66,7 @@ class RunRow(Base):
     __tablename__ = "runs"
     __table_args__ = (
         partial_index("uq_runs_request_key_live", "request_key", where="status IN ('queued', 'running')", unique=True),
-        partial_index("ix_runs_queue", *QUEUE, "not_before", where="status = 'queued'"),
+        partial_index("ix_runs_queue", *QUEUE, "not_before", "device_class", where="status = 'queued'"),
         partial_index("ix_runs_expires_at_queued", "expires_at", where="status = 'queued'"),
         partial_index("ix_runs_batch_key_queued", "batch_key", where="status = 'queued'"),
         partial_index("ix_runs_lease_until_running", "lease_until", where="status = 'running'"),

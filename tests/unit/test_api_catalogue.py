@@ -136,5 +136,6 @@ def test_the_openapi_document_names_every_endpoint() -> None:
         ("GET", "/v1/leaderboard"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
+        ("GET", "/metrics"),
         ("GET", "/v1/version"),
     }
