@@ -192,7 +192,3 @@ def test_beyond_this_machine_a_server_starts_with_a_key_only_and_asks_for_it(
         assert key["key"] not in served.log.read_text() + listed.stdout + listed.stderr
     again = broca("serve", "--host", "0.0.0.0", "--port", "0", "--no-worker", **home)
     assert again.returncode == 2, "a revoked key is none"
-    assert broca("keys", "revoke", "key_0", **home).returncode == 2
-    shown = broca("keys", "list", "--json", **home)
-    assert key["key"].rpartition("_")[2] not in shown.stdout
-    assert [one["revoked_at"] is None for one in json.loads(shown.stdout)] == [False]

@@ -216,6 +216,7 @@ def test_a_key_is_shown_once(invoke: Invoke, capsys: pytest.CaptureFixture[str])
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("Ada", f"broca_{prefix}", "read"))
     assert secret not in shown
+    assert invoke("keys", "revoke", "key_0") == 2
 
 
 @pytest.mark.parametrize(
