@@ -13,8 +13,10 @@ from storage.engine import Database
 from worker.queue import Bell
 
 from . import problems
+from .event_feed import EventFeed
+from .job_reader import JobReader
 from .middleware import BodyLimit, RequestIds
-from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores
+from .routes import benchmarks, docs, health, job_events, jobs, leaderboard, models, scores
 from .settings import ApiSettings
 from .version import package_version
 
@@ -45,7 +47,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     uploads = {("POST", path): settings.max_import_bytes for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, max_bytes_at=uploads)
     app.add_middleware(RequestIds)
-    for resource in (jobs, scores, models, benchmarks, leaderboard, health):
+    for resource in (jobs, job_events, scores, models, benchmarks, leaderboard, health):
         app.include_router(resource.router, responses=PROBLEM)
     return app
 
@@ -55,8 +57,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ApiSettings = app.state.settings
     app.state.database = Database(settings.resolved_database_url)
     app.state.bell = Bell(settings)
+    app.state.feed = EventFeed(app.state.database)
+    app.state.job_reader = JobReader(app.state.database, worker_silence_s=settings.worker_silence_s)
     try:
         yield
     finally:
+        await app.state.feed.close()
+        await app.state.job_reader.close()
         await run_in_threadpool(app.state.bell.close)
         app.state.database.dispose()

@@ -14,6 +14,8 @@ from storage.engine import Database
 from worker.queue import Bell
 
 from .errors import MediaTypeUnsupported
+from .event_feed import EventFeed
+from .job_reader import JobReader
 from .settings import ApiSettings
 
 FILE_TYPES = ("application/octet-stream", "text/csv", "text/plain", "application/vnd.apache.parquet")
@@ -25,6 +27,14 @@ async def _database(request: Request) -> Database:
 
 async def _bell(request: Request) -> Bell:
     return cast(Bell, request.app.state.bell)
+
+
+async def _feed(request: Request) -> EventFeed:
+    return cast(EventFeed, request.app.state.feed)
+
+
+async def _job_reader(request: Request) -> JobReader:
+    return cast(JobReader, request.app.state.job_reader)
 
 
 async def _settings(request: Request) -> ApiSettings:
@@ -48,4 +58,6 @@ async def require_file(request: Request) -> None:
 
 DatabaseDependency = Annotated[Database, Depends(_database)]
 BellDependency = Annotated[Bell, Depends(_bell)]
+FeedDependency = Annotated[EventFeed, Depends(_feed)]
+JobReaderDependency = Annotated[JobReader, Depends(_job_reader)]
 SettingsDependency = Annotated[ApiSettings, Depends(_settings)]

@@ -25,6 +25,7 @@ from .problems import dotted
 
 MAX_BENCHMARKS = 64
 MAX_LABELS = 16
+MAX_EXPIRY_S = 30 * 86_400
 LABEL_PREFIX = "label."
 
 
@@ -115,6 +116,14 @@ class JobRequest(_Body):
         default_factory=dict, max_length=MAX_LABELS, description="Your own marks, by which jobs can be listed."
     )
     force: bool = Field(default=False, description="Compute again even where the score is known.")
+    priority: int = Field(default=5, ge=0, le=9, description="0 is computed first, 9 last.")
+    private: bool = Field(default=False, description="Show the job to the key that asks for it alone.")
+    device_class: Literal["cpu", "gpu"] | None = Field(
+        default=None, description="Only workers with such a device may compute it; null: any."
+    )
+    expires_in_s: float | None = Field(
+        default=None, ge=1, le=MAX_EXPIRY_S, description="Give up what still waits after so many seconds; null: never."
+    )
 
 
 class _Page(BaseModel):

@@ -21,7 +21,7 @@ TRIES = 5
 
 
 def once(
-    session: Session, key: str, *, owner: str | None, body_sha256: str, make: Callable[[Session], Job]
+    session: Session, key: str, *, owner: str | None, body_sha256: str, make: Callable[[], Job]
 ) -> tuple[Job, bool]:
     """The job that this key of this owner made before, or the one that `make` makes now, and whether it is new.
 
@@ -36,7 +36,7 @@ def once(
             return job_records.get(session, known.job_id), False
         try:
             with session.begin_nested():
-                job = make(session)
+                job = make()
                 row = {"owner": owner or "", "key": key, "body_sha256": body_sha256, "job_id": job.id}
                 session.execute(sa.insert(IdempotencyKeyRow).values(**row, created_at=now(session)))
         except IntegrityError:

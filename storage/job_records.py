@@ -18,13 +18,10 @@ from .states import JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
 from .tables.work import DEFAULT_PRIORITY
 
-QUEUE_ORDER = (JobRow.is_background, JobRow.priority, JobRow.created_at, JobRow.id)
-"""What decides which of two queued jobs is the first."""
-
 IS_QUEUED = JobRow.status == sa.literal_column("'queued'", sa.Text())
 """Spelled out: a bound value keeps SQLite from the partial index of queued jobs."""
 
-MAX_POSITION = 10_000
+MAX_POSITION = 1_000
 """How far the places of queued jobs are counted: further ones cost more than they tell."""
 
 
@@ -186,15 +183,28 @@ def _runs_of(session: Session, job_ids: Collection[str]) -> Mapping[str, list[Ru
     return runs
 
 
-def queue_position(session: Session, row: JobRow) -> int | None:
-    """Which of the queued jobs this one is, counted up to `MAX_POSITION`."""
-    place = sa.tuple_(*QUEUE_ORDER)
-    before = sa.tuple_(
-        *(sa.literal(getattr(row, column.key), column.type) for column in QUEUE_ORDER),
+def queue_position(session: Session, row: JobRow | sa.Row[Any]) -> int | None:
+    """Which of the queued jobs this one is, counted up to `MAX_POSITION`.
+
+    Background, priority and time in three counts, because SQLite seeks a row value by its first column only.
+    """
+    same_kind = JobRow.is_background.is_(row.is_background)
+    earlier = sa.tuple_(JobRow.created_at, JobRow.id) < sa.tuple_(
+        sa.literal(row.created_at, JobRow.created_at.type), sa.literal(row.id)
     )
-    ahead = sa.select(sa.literal(1)).where(IS_QUEUED, place < before).limit(MAX_POSITION)
-    n_ahead = session.execute(sa.select(sa.func.count()).select_from(ahead.subquery())).scalar_one()
+    ahead = [
+        _count(same_kind, JobRow.priority == row.priority, earlier),
+        _count(same_kind, JobRow.priority < row.priority),
+    ]
+    if row.is_background:
+        ahead.append(_count(JobRow.is_background.is_(False)))
+    n_ahead = sum(session.execute(sa.select(*ahead)).one())
     return n_ahead + 1 if n_ahead < MAX_POSITION else None
+
+
+def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    found = sa.select(sa.literal_column("1")).where(IS_QUEUED, *conditions).limit(MAX_POSITION).subquery()
+    return sa.select(sa.func.count()).select_from(found).scalar_subquery()
 
 
 def _first_error(runs: Sequence[Run]) -> dict[str, Any] | None:

@@ -10,13 +10,23 @@ from sqlalchemy.orm import Session
 
 from . import events, paging, transitions
 from .engine import now
-from .job_records import EVERYTHING, Job, NewJob, Viewer, assemble, find, get, not_found, require_change
+from .job_records import (
+    EVERYTHING,
+    Job,
+    NewJob,
+    Viewer,
+    assemble,
+    find,
+    get,
+    not_found,
+    require_change,
+)
 from .runs import FREE
 from .states import LIVE_JOBS, LIVE_RUNS, TERMINAL_JOBS, JobStatus, RunStatus
 from .submission import submit, submit_cached
 from .tables import JobRow, JobRunRow, RunRow
 
-__all__ = ["EVERYTHING", "Job", "NewJob", "Viewer", "cancel", "get", "page", "submit", "submit_cached"]
+__all__ = ["EVERYTHING", "Job", "NewJob", "Viewer", "cancel", "find", "get", "page", "submit", "submit_cached"]
 
 LABEL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 """Names of labels that can be filtered by."""

@@ -110,7 +110,7 @@ def test_a_job_has_every_field_of_the_contract(client: TestClient) -> None:
     job = post(client)
     assert " ".join(job) == (
         "object id status created_at started_at finished_at model protocol options labels runs progress "
-        "queue_position cached error urls"
+        "queue_position cached priority private device_class expires_at retry_of error urls"
     )
     assert " ".join(job["runs"][0]) == (
         "object id benchmark benchmark_version protocol status attempt score error started_at finished_at"
