@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Request
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -50,6 +51,13 @@ class NoParameters(BaseModel):
     """A call without query parameters: an unknown one is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def refuse_parameters(request: Request) -> None:
+    """Raises RequestInvalid as NoParameters does, for a call that is too frequent to be checked by a model."""
+    if request.url.query:
+        name = next(iter(request.query_params), "")
+        raise RequestInvalid("Extra inputs are not permitted", param=dotted([name]))
 
 
 class ModelReference(_Body):

@@ -11,18 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from . import queue_places
 from .errors import JobNotFound, JobNotYours
 from .identity import Work
 from .runs import Run, from_row
 from .states import JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
 from .tables.work import DEFAULT_PRIORITY
-
-IS_QUEUED = JobRow.status == sa.literal_column("'queued'", sa.Text())
-"""Spelled out: a bound value keeps SQLite from the partial index of queued jobs."""
-
-MAX_POSITION = 1_000
-"""How far the places of queued jobs are counted: further ones cost more than they tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +97,8 @@ EVERYTHING = Viewer(key_id=None, may_all=True)
 class Job:
     """A job as it stands.
 
-    `queue_position` counts from 1 among queued jobs, null beyond `MAX_POSITION`; `error` is that of the first run that
-    failed or expired.
+    `queue_position` counts from 1 among queued jobs, None beyond the places that are counted; `error` is that of the
+    first run that failed or expired.
     """
 
     id: str
@@ -152,7 +147,7 @@ def require_change(row: JobRow, viewer: Viewer) -> None:
 def assemble(session: Session, rows: Sequence[JobRow]) -> list[Job]:
     """The jobs of these rows, each with its runs and its place in the queue."""
     runs = _runs_of(session, [row.id for row in rows])
-    positions = {row.id: queue_position(session, row) for row in rows if row.status is JobStatus.QUEUED}
+    positions = queue_places.read(session, [row.id for row in rows if row.status is JobStatus.QUEUED])
     columns = {column.name for column in fields(Job)} - {"runs", "queue_position", "error"}
     return [
         Job(
@@ -181,30 +176,6 @@ def _runs_of(session: Session, job_ids: Collection[str]) -> Mapping[str, list[Ru
     for job_id, row in session.execute(query):
         runs[job_id].append(from_row(row))
     return runs
-
-
-def queue_position(session: Session, row: JobRow | sa.Row[Any]) -> int | None:
-    """Which of the queued jobs this one is, counted up to `MAX_POSITION`.
-
-    Background, priority and time in three counts, because SQLite seeks a row value by its first column only.
-    """
-    same_kind = JobRow.is_background.is_(row.is_background)
-    earlier = sa.tuple_(JobRow.created_at, JobRow.id) < sa.tuple_(
-        sa.literal(row.created_at, JobRow.created_at.type), sa.literal(row.id)
-    )
-    ahead = [
-        _count(same_kind, JobRow.priority == row.priority, earlier),
-        _count(same_kind, JobRow.priority < row.priority),
-    ]
-    if row.is_background:
-        ahead.append(_count(JobRow.is_background.is_(False)))
-    n_ahead = sum(session.execute(sa.select(*ahead)).one())
-    return n_ahead + 1 if n_ahead < MAX_POSITION else None
-
-
-def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
-    found = sa.select(sa.literal_column("1")).where(IS_QUEUED, *conditions).limit(MAX_POSITION).subquery()
-    return sa.select(sa.func.count()).select_from(found).scalar_subquery()
 
 
 def _first_error(runs: Sequence[Run]) -> dict[str, Any] | None:

@@ -11,10 +11,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from . import workers
+from . import queue_places, workers
 from .columns import dump_json
-from .job_records import queue_position
-from .states import JobStatus
+from .states import LIVE_JOBS, JobStatus, RunStatus
 from .tables import EventRow, JobRow, JobRunRow, ModelRow, RunRow
 
 
@@ -29,20 +28,29 @@ class Stamp:
 
 
 def read(session: Session, job_ids: Collection[str], *, worker_silence_s: float) -> Mapping[str, Stamp]:
-    """The stamps of those of these jobs that exist, in one query, and one more for each that is queued."""
+    """The stamps of those of these jobs that exist, in a few queries however many they are."""
     rows: dict[str, list[sa.Row[Any]]] = defaultdict(list)
-    for row in session.execute(_QUERY, {"job_ids": list(job_ids)}):
+    for row in session.connection().execute(_QUERY, {"job_ids": list(job_ids)}):
         rows[row.id].append(row)
-    is_waiting = any(found[0].status in (JobStatus.QUEUED, JobStatus.RUNNING) for found in rows.values())
-    n_workers = len(workers.alive(session, within_s=worker_silence_s)) if is_waiting else 0
-    return {job_id: _stamp(session, found, has_worker=n_workers > 0) for job_id, found in rows.items()}
+    queued = [job_id for job_id, found in rows.items() if found[0].status is JobStatus.QUEUED]
+    waiting = {job_id for job_id, found in rows.items() if _is_waiting(found)}
+    has_worker = bool(waiting) and bool(workers.alive(session, within_s=worker_silence_s))
+    places = queue_places.read(session, queued)
+    return {
+        job_id: _stamp(found, surroundings=[job_id in waiting and has_worker, places.get(job_id)])
+        for job_id, found in rows.items()
+    }
 
 
-def _stamp(session: Session, rows: list[sa.Row[Any]], *, has_worker: bool) -> Stamp:
+def _is_waiting(rows: list[sa.Row[Any]]) -> bool:
+    """Whether it matters if any worker is there: the job wants one and has none."""
+    statuses = {row.run_status for row in rows}
+    return rows[0].status in LIVE_JOBS and RunStatus.QUEUED in statuses and RunStatus.RUNNING not in statuses
+
+
+def _stamp(rows: list[sa.Row[Any]], *, surroundings: list[Any]) -> Stamp:
     job = rows[0]
-    is_live = job.status in (JobStatus.QUEUED, JobStatus.RUNNING)
-    position = queue_position(session, job) if job.status is JobStatus.QUEUED else None
-    changing = [job.status, job.last_seq, position, is_live and has_worker, [list(row[_FIRST_OF_RUN:]) for row in rows]]
+    changing = [job.status, job.last_seq, surroundings, [list(row[_FIRST_OF_RUN:]) for row in rows]]
     digest = hashlib.sha256(dump_json(changing).encode()).hexdigest()[:24]
     return Stamp(status=job.status, owner=job.owner, is_private=job.is_private, digest=digest)
 
@@ -52,16 +60,13 @@ _JOB = (
     JobRow.status,
     JobRow.owner,
     JobRow.is_private,
-    JobRow.is_background,
-    JobRow.priority,
-    JobRow.created_at,
     sa.select(sa.func.max(EventRow.seq)).where(EventRow.job_id == JobRow.id).scalar_subquery().label("last_seq"),
 )
 _FIRST_OF_RUN = len(_JOB)
 _QUERY = (
     sa.select(
         *_JOB,
-        RunRow.status,
+        RunRow.status.label("run_status"),
         RunRow.attempt,
         RunRow.stage,
         RunRow.fraction,

@@ -25,7 +25,7 @@ from ..job_reader import JobReader, State
 from ..job_views import job_view, look_around
 from ..paging import link_next
 from ..preferences import wanted_wait_s
-from ..requests import JobRequest, JobsQuery, NoParameters
+from ..requests import JobRequest, JobsQuery, NoParameters, refuse_parameters
 from ..schemas import Job, ListOf
 from ..security import CallerDependency
 from ..submission import Submitted, submit_once
@@ -33,7 +33,8 @@ from ..viewers import ViewerDependency, viewer_of
 
 POLL_AFTER_S = 2
 
-PREFER = Header(description="`wait=N`: answer when the job has ended, or after N seconds, at most 60.", max_length=256)
+WAIT = "`wait=N`: answer when the job has ended, or after N seconds, at most 60."
+PREFER = Header(description=WAIT, max_length=256)
 KEY = Header(
     alias="Idempotency-Key",
     description="Sent again with the same body within a day, it brings back the job that it made.",
@@ -43,6 +44,12 @@ KEY = Header(
 )
 KNOWN_ALREADY: dict[int | str, dict[str, Any]] = {
     200: {"model": Job, "description": "Every score was known, or the job has ended while the client waited."}
+}
+POLL_HEADERS = {
+    "parameters": [
+        {"name": name, "in": "header", "required": False, "description": said, "schema": {"type": "string"}}
+        for name, said in (("If-None-Match", "The ETag of the answer that the client has."), ("Prefer", WAIT))
+    ]
 }
 UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The job is as the client knows it."}}
 
@@ -110,18 +117,16 @@ def list_jobs(
     return ListOf[Job](data=[job_view(job, around) for job in page], next_page_token=following)
 
 
-@router.get("/{job_id}", response_model=Job, responses=UNCHANGED)
-async def get_job(
-    job_id: str,
-    _: Annotated[NoParameters, Query()],
-    request: Request,
-    reader: JobReaderDependency,
-    feed: FeedDependency,
-    viewer: ViewerDependency,
-    prefer: Annotated[str | None, PREFER] = None,
-) -> Response:
-    """A job as it stands, or 304 where the client names in `If-None-Match` the ETag that it still has."""
-    state, waited = await _waited(reader, feed, job_id, viewer, prefer)
+@router.get("/{job_id}", response_model=Job, responses=UNCHANGED, openapi_extra=POLL_HEADERS)
+async def get_job(job_id: str, request: Request, caller: CallerDependency) -> Response:
+    """A job as it stands, or 304 where the client names in `If-None-Match` the ETag that it still has.
+
+    This is what clients poll, so it asks the framework for the caller alone: each dependency costs as much as the read.
+    """
+    refuse_parameters(request)
+    reader: JobReader = request.app.state.job_reader
+    feed: EventFeed = request.app.state.feed
+    state, waited = await _waited(reader, feed, job_id, viewer_of(caller), request.headers.get("prefer"))
     if is_known(request, state.tag):
         return not_modified(state.tag)
     return _json(await reader.body(state), {"ETag": state.tag, **waited})
