@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from fastapi import Request, Response
 
 IF_NONE_MATCH = "if-none-match"
+
+UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "Nothing has changed since the client asked."}}
+"""What the description of an endpoint says of it."""
 
 
 def entity_tag(*parts: str | bytes) -> str:

@@ -40,7 +40,9 @@ async def list_events(
     database: DatabaseDependency,
     feed: FeedDependency,
     viewer: ViewerDependency,
-    last_event_id: Annotated[str | None, Header(description="The last event that the client has, of a stream.")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="The last event that the client has, of a stream.")
+    ] = None,
 ) -> Response:
     """What happened to a job, oldest first, at most 1,000 at once: ask again `after` the last `seq`.
 

@@ -11,7 +11,7 @@ from scoring import SCORING_VERSION
 from storage import jobs, retries
 from storage.jobs import Viewer
 
-from ..conditional import is_known, not_modified
+from ..conditional import UNCHANGED, is_known, not_modified
 from ..dependencies import (
     BellDependency,
     DatabaseDependency,
@@ -34,7 +34,7 @@ from ..viewers import ViewerDependency, viewer_of
 POLL_AFTER_S = 2
 
 WAIT = "`wait=N`: answer when the job has ended, or after N seconds, at most 60."
-PREFER = Header(description=WAIT, max_length=256)
+PREFER = Header(alias="Prefer", description=WAIT, max_length=256)
 KEY = Header(
     alias="Idempotency-Key",
     description="Sent again with the same body within a day, it brings back the job that it made.",
@@ -51,7 +51,6 @@ POLL_HEADERS = {
         for name, said in (("If-None-Match", "The ETag of the answer that the client has."), ("Prefer", WAIT))
     ]
 }
-UNCHANGED: dict[int | str, dict[str, Any]] = {304: {"description": "The job is as the client knows it."}}
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
