@@ -17,12 +17,14 @@ from worker.queue import Bell
 
 from . import problems
 from .bodies import Bodies, Bounds
+from .event_feed import EventFeed
 from .gate import Gate
+from .job_reader import JobReader
 from .looking import Looker
 from .metrics import Metrics
 from .middleware import RequestIds, cross_origin
 from .observing import Observed, watch_loop
-from .routes import benchmarks, docs, health, jobs, leaderboard, models, scores, workers
+from .routes import benchmarks, docs, health, job_events, jobs, leaderboard, models, scores, workers
 from .routes import metrics as metrics_route
 from .settings import ApiSettings
 from .version import package_version
@@ -54,7 +56,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.include_router(docs.router)
     problems.install(app)
     add_middleware(app, settings)
-    for resource in (jobs, scores, models, benchmarks, leaderboard, workers, health, metrics_route):
+    for resource in (jobs, job_events, scores, models, benchmarks, leaderboard, workers, health, metrics_route):
         app.include_router(resource.router, responses=PROBLEM)
     return app
 
@@ -77,6 +79,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ApiSettings = app.state.settings
     app.state.database = Database(settings.resolved_database_url)
     app.state.bell = Bell(settings)
+    app.state.feed = EventFeed(app.state.database)
+    app.state.job_reader = JobReader(app.state.database, worker_silence_s=settings.worker_silence_s)
     keeper = TallyKeeper(app.state.database)
     keeper.start()
     watch = asyncio.create_task(watch_loop(app.state.metrics.of_requests))
@@ -84,6 +88,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         watch.cancel()
+        await app.state.feed.close()
+        await app.state.job_reader.close()
         await run_in_threadpool(app.state.bell.close)
         await run_in_threadpool(keeper.stop)
         app.state.database.dispose()

@@ -14,6 +14,8 @@ from storage.engine import Database
 from worker.queue import Bell
 
 from .errors import MediaTypeUnsupported
+from .event_feed import EventFeed
+from .job_reader import JobReader
 from .looking import Looker
 from .settings import ApiSettings
 
@@ -26,6 +28,14 @@ async def _database(request: Request) -> Database:
 
 async def _bell(request: Request) -> Bell:
     return cast(Bell, request.app.state.bell)
+
+
+async def _feed(request: Request) -> EventFeed:
+    return cast(EventFeed, request.app.state.feed)
+
+
+async def _job_reader(request: Request) -> JobReader:
+    return cast(JobReader, request.app.state.job_reader)
 
 
 async def _settings(request: Request) -> ApiSettings:
@@ -54,4 +64,6 @@ async def require_file(request: Request) -> None:
 DatabaseDependency = Annotated[Database, Depends(_database)]
 BellDependency = Annotated[Bell, Depends(_bell)]
 LookerDependency = Annotated[Looker, Depends(_looker)]
+FeedDependency = Annotated[EventFeed, Depends(_feed)]
+JobReaderDependency = Annotated[JobReader, Depends(_job_reader)]
 SettingsDependency = Annotated[ApiSettings, Depends(_settings)]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from storage import models, workers
+from storage import models, retries, workers
 from storage.engine import Database
 from storage.events import Event as StoredEvent
 from storage.jobs import Job as StoredJob
@@ -63,8 +63,18 @@ def job_view(job: StoredJob, around: Surroundings) -> Job:
         progress=_progress(job, around),
         queue_position=job.queue_position,
         cached=job.cached,
+        priority=job.priority,
+        private=job.is_private,
+        device_class=job.device_class,
+        expires_at=job.expires_at,
+        retry_of=job.retry_of,
         error=_problem(job.error),
-        urls=JobUrls(self=url, events=f"{url}/events", cancel=f"{url}/cancel", retry=None),
+        urls=JobUrls(
+            self=url,
+            events=f"{url}/events",
+            cancel=f"{url}/cancel",
+            retry=f"{url}/retry" if retries.to_repeat(job) else None,
+        ),
     )
 
 

@@ -30,6 +30,8 @@ RETRY_AFTER_S = 5
 
 STATUS_BY_CODE: Mapping[str, int] = {
     "job_not_found": 404,
+    "job_not_yours": 403,
+    "job_not_retryable": 409,
     "run_not_found": 404,
     "score_not_found": 404,
     "word_table_not_found": 404,

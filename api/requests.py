@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Request
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -25,6 +26,7 @@ from .problems import dotted
 
 MAX_BENCHMARKS = 64
 MAX_LABELS = 16
+MAX_EXPIRY_S = 30 * 86_400
 LABEL_PREFIX = "label."
 
 
@@ -49,6 +51,13 @@ class NoParameters(BaseModel):
     """A call without query parameters: an unknown one is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def refuse_parameters(request: Request) -> None:
+    """Raises RequestInvalid as NoParameters does, for a call that is too frequent to be checked by a model."""
+    if request.url.query:
+        name = next(iter(request.query_params), "")
+        raise RequestInvalid("Extra inputs are not permitted", param=dotted([name]))
 
 
 class ModelReference(_Body):
@@ -115,6 +124,14 @@ class JobRequest(_Body):
         default_factory=dict, max_length=MAX_LABELS, description="Your own marks, by which jobs can be listed."
     )
     force: bool = Field(default=False, description="Compute again even where the score is known.")
+    priority: int = Field(default=5, ge=0, le=9, description="0 is computed first, 9 last.")
+    private: bool = Field(default=False, description="Show the job to the key that asks for it alone.")
+    device_class: Literal["cpu", "gpu"] | None = Field(
+        default=None, description="Only workers with such a device may compute it; null: any."
+    )
+    expires_in_s: float | None = Field(
+        default=None, ge=1, le=MAX_EXPIRY_S, description="Give up what still waits after so many seconds; null: never."
+    )
 
 
 class SubmitQuery(BaseModel):

@@ -71,7 +71,7 @@ class JobUrls(Wire):
     self: str
     events: str
     cancel: str
-    retry: str | None
+    retry: str | None = Field(description="Null where nothing is to be repeated.")
 
 
 class Job(Wire):
@@ -89,8 +89,13 @@ class Job(Wire):
     labels: dict[str, str]
     runs: list[Run]
     progress: Progress
-    queue_position: int | None = Field(description="From 1 among queued jobs.")
+    queue_position: int | None = Field(description="From 1 among queued jobs; null beyond the first thousand.")
     cached: bool = Field(description="True when every score was known when the job was submitted.")
+    priority: int = Field(description="0 is computed first, 9 last.")
+    private: bool = Field(description="Shown to the key that asked for it alone.")
+    device_class: Literal["cpu", "gpu"] | None = Field(description="Where it may be computed; null: anywhere.")
+    expires_at: datetime | None = Field(description="When runs that still wait are given up; null: never.")
+    retry_of: str | None = Field(description="Id of the job whose runs without a score this one repeats.")
     error: Problem | None
     urls: JobUrls
 

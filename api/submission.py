@@ -5,6 +5,7 @@ Neither the hub nor a model is asked; of a local model's folder only names, size
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,10 +20,12 @@ from scoring.subjects import demo_model, local, model_ids
 from scoring.subjects.imported import refuse_options
 from scoring.subjects.imports.store import find_import
 from scoring.subjects.model_ids import ModelId, Namespace
-from storage import models, scores
+from storage import idempotency, jobs, models, scores
+from storage.columns import dump_json
 from storage.engine import Database
 from storage.identity import Work, pinned_key
-from storage.jobs import NewJob
+from storage.job_caps import require_place
+from storage.jobs import Job, NewJob
 from storage.scores import StoredScore
 
 from .errors import RequestInvalid
@@ -45,8 +48,38 @@ class Wanted:
     data_sha256: Mapping[str, str]
 
 
-def check(request: JobRequest, settings: ApiSettings) -> Wanted:
-    """The job that a request asks for.
+@dataclass(frozen=True, kw_only=True)
+class Submitted:
+    """Which job a request has brought: a new one, or that of an earlier request with the same Idempotency-Key."""
+
+    job_id: str
+    cached: bool
+    is_new: bool
+
+
+def submit_once(
+    request: JobRequest, database: Database, settings: ApiSettings, *, owner: str | None, key: str | None
+) -> Submitted:
+    """Submits the job that a request asks for, once for each key; raises as `check` does, and IdempotencyKeyReused."""
+    wanted = check(request, settings, owner=owner)
+    known = known_scores(database, wanted)
+    with database.write() as session:
+
+        def make() -> Job:
+            if known is None:
+                require_place(session, owner, settings.max_live_jobs)
+                return jobs.submit(session, wanted.new_job)
+            return jobs.submit_cached(session, wanted.new_job, known)
+
+        if key is None:
+            job, is_new = make(), True
+        else:
+            job, is_new = idempotency.once(session, key, owner=owner, body_sha256=body_digest(request), make=make)
+    return Submitted(job_id=job.id, cached=job.cached, is_new=is_new)
+
+
+def check(request: JobRequest, settings: ApiSettings, *, owner: str | None = None) -> Wanted:
+    """The job that a request asks for, for the holder of the key `owner`.
 
     Raises ModelIdMalformed, ModelNotFound and RevisionNotFound (local models and imports only), BenchmarkUnknown,
     ProtocolUnsupported, OptionUnknown, RequestInvalid.
@@ -69,12 +102,22 @@ def check(request: JobRequest, settings: ApiSettings) -> Wanted:
             options=options,
             labels=request.labels,
             force=request.force,
+            owner=owner,
+            is_private=request.private,
+            priority=request.priority,
+            device_class=request.device_class,
+            expires_in_s=request.expires_in_s,
         ),
         model=model,
         signature=_signature(model.inner or model, settings),
         imported=_imported(model, request.model.revision, settings),
         data_sha256=_identities(benchmarks, settings.data_store(offline=True)),
     )
+
+
+def body_digest(request: JobRequest) -> str:
+    """What two requests share that ask for the same; a default spelled out is the same as one left out."""
+    return hashlib.sha256(dump_json(request.model_dump(mode="json", exclude_defaults=True)).encode()).hexdigest()
 
 
 def known_scores(database: Database, wanted: Wanted) -> dict[str, StoredScore] | None:

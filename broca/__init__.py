@@ -20,7 +20,7 @@ from .errors import (
     ServerUnreachable,
     WaitTimedOut,
 )
-from .results import Job, LayerScore, Model, Progress, Run, Score
+from .results import Event, Job, LayerScore, Model, Progress, Run, Score
 
 __all__ = [
     "AnswerNotUnderstood",
@@ -28,6 +28,7 @@ __all__ = [
     "Benchmark",
     "BrocaError",
     "Client",
+    "Event",
     "FileUnusable",
     "Job",
     "LayerScore",

@@ -40,7 +40,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
-app.command("jobs")(jobs.jobs)
+app.add_typer(jobs.app, name="jobs")
 app.command("cancel")(jobs.cancel)
 app.command("leaderboard")(board.leaderboard)
 data.app.command("add")(add_data.add_dataset)

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
+from .answers import pages, parse, segment
 from .benchmarks import Benchmark
 from .board import Leaderboard
 from .connection import Connection, QueryValue
-from .errors import AnswerNotUnderstood, FileUnusable, WaitTimedOut
+from .errors import FileUnusable
+from .job_calls import JobCalls
 from .matching import MatchedPerplexity
 from .packing import packed
-from .preflight import Preflight
-from .results import Job, LayerScore, Model, Result, Score
+from .results import LayerScore, Model, Score
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
 FORMATS = {".csv": "csv", ".parquet": "parquet", ".safetensors": "safetensors", ".txt": "text", ".vec": "text"}
 """Formats of imported files by their endings."""
 
-_Result = TypeVar("_Result", bound=Result)
 
-
-class Client:
+class Client(JobCalls):
     """Talks to the server at `base_url`; without one to that of BROCA_URL, else to the one on this machine.
 
     `api_key`, or without one that of BROCA_API_KEY, goes with every request and is shown nowhere. Methods raise the
@@ -53,111 +49,26 @@ class Client:
         """Close the connections; the client cannot be used afterwards."""
         self._connection.close()
 
-    def submit(
-        self,
-        model: str,
-        benchmarks: Sequence[str],
-        protocol: str = "grouped",
-        *,
-        revision: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        labels: Mapping[str, str] | None = None,
-        force: bool = False,
-    ) -> Job:
-        """Ask for the scores of a model on some benchmarks; the job comes back at once, `wait` waits for its end."""
-        body = {
-            "model": model if revision is None else {"id": model, "revision": revision},
-            "benchmarks": list(benchmarks),
-            "protocol": protocol,
-            "options": dict(options or {}),
-            "labels": dict(labels or {}),
-            "force": force,
-        }
-        return _parse(Job, self._connection.post("/v1/jobs", body))
-
-    def preflight(
-        self,
-        model: str,
-        benchmarks: Sequence[str],
-        protocol: str = "grouped",
-        *,
-        revision: str | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> Preflight:
-        """What would come of `submit`: what the model is and needs, what stands in the way. Nothing is written."""
-        body = {
-            "model": model if revision is None else {"id": model, "revision": revision},
-            "benchmarks": list(benchmarks),
-            "protocol": protocol,
-            "options": dict(options or {}),
-        }
-        return _parse(Preflight, self._connection.post("/v1/jobs?validate_only=true", body))
-
-    def job(self, job_id: str) -> Job:
-        """The job as it stands."""
-        return _parse(Job, self._connection.get(f"/v1/jobs/{_segment(job_id)}"))
-
-    def jobs(
-        self,
-        *,
-        status: str | None = None,
-        model: str | None = None,
-        labels: Mapping[str, str] | None = None,
-        page_size: int = 50,
-    ) -> Iterator[Job]:
-        """All jobs, newest first; the next page is fetched when it is reached."""
-        query: dict[str, QueryValue] = {"status": status, "model": model, "page_size": page_size}
-        query.update({f"label.{name}": value for name, value in (labels or {}).items()})
-        return self._pages(Job, "/v1/jobs", query)
-
-    def wait(
-        self,
-        job_id: str,
-        on_progress: Callable[[Job], None] | None = None,
-        *,
-        poll_s: float = 0.5,
-        timeout_s: float | None = None,
-    ) -> Job:
-        """The job once it is finished, however it ended. `on_progress` sees it at every look.
-
-        Raises WaitTimedOut after `timeout_s`; the job goes on then.
-        """
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            job = self.job(job_id)
-            if on_progress is not None:
-                on_progress(job)
-            if job.is_finished:
-                return job
-            if deadline is not None and time.monotonic() + poll_s > deadline:
-                hint = f"wait again, or stop it with `broca cancel {job_id}`"
-                raise WaitTimedOut(f"job {job_id} is {job.status} after {timeout_s:g} s", hint=hint)
-            time.sleep(poll_s)
-
-    def cancel(self, job_id: str) -> Job:
-        """Stop a job; a finished one stays as it is."""
-        return _parse(Job, self._connection.post(f"/v1/jobs/{_segment(job_id)}/cancel"))
-
     def score(self, score_id: str) -> Score:
         """The score of this id."""
-        return _parse(Score, self._connection.get(f"/v1/scores/{_segment(score_id)}"))
+        return parse(Score, self._connection.get(f"/v1/scores/{segment(score_id)}"))
 
     def layers(self, score_id: str) -> tuple[LayerScore, ...]:
         """The score's layer curve in order of depth."""
-        return tuple(self._pages(LayerScore, f"/v1/scores/{_segment(score_id)}/layers", {}))
+        return tuple(pages(self._connection, LayerScore, f"/v1/scores/{segment(score_id)}/layers", {}))
 
     def surprisals(self, score_id: str, *, format: str = "csv") -> bytes:
         """The words behind a score of reading as a file, `csv` (UTF-8) or `parquet`.
 
         Raises NotFound where the score has none: it is of brains, or older than these tables.
         """
-        path = f"/v1/scores/{_segment(score_id)}/surprisals"
+        path = f"/v1/scores/{segment(score_id)}/surprisals"
         return self._connection.get_bytes(path, {"format": format}, accept="*/*")
 
     def matched_perplexity(self, score_id: str, *, base: Sequence[str] | None = None) -> MatchedPerplexity:
         """The score's ΔLL beside that of base models (`base`, or all untuned ones) of the same perplexity."""
-        path = f"/v1/scores/{_segment(score_id)}/matched-perplexity"
-        return _parse(MatchedPerplexity, self._connection.get(path, {"base": ",".join(base) if base else None}))
+        path = f"/v1/scores/{segment(score_id)}/matched-perplexity"
+        return parse(MatchedPerplexity, self._connection.get(path, {"base": ",".join(base) if base else None}))
 
     def leaderboard(
         self,
@@ -171,11 +82,11 @@ class Client:
         """Models in the order of their scores under one protocol, all pages of them."""
         query = _board_query(protocol, benchmarks, family, sort, include_synthetic)
         document = self._connection.get("/v1/leaderboard", query)
-        board = _parse(Leaderboard, document)
+        board = parse(Leaderboard, document)
         rows = list(board.data)
         while document.get("next_page_token"):
             document = self._connection.get("/v1/leaderboard", {**query, "page_token": document["next_page_token"]})
-            rows += _parse(Leaderboard, document).data
+            rows += parse(Leaderboard, document).data
         return board.model_copy(update={"data": tuple(rows)})
 
     def leaderboard_csv(
@@ -193,7 +104,7 @@ class Client:
 
     def models(self) -> tuple[Model, ...]:
         """Every model that the server has met."""
-        return tuple(self._pages(Model, "/v1/models", {}))
+        return tuple(pages(self._connection, Model, "/v1/models", {}))
 
     def import_model(
         self,
@@ -226,16 +137,16 @@ class Client:
             "allow_mismatch": "true" if allow_mismatch else None,
             "replace": "true" if replace else None,
         }
-        return _parse(Model, self._connection.post_file("/v1/models", query, path, on_progress=on_progress))
+        return parse(Model, self._connection.post_file("/v1/models", query, path, on_progress=on_progress))
 
     def benchmarks(self) -> tuple[Benchmark, ...]:
         """Every benchmark that the server offers."""
-        return tuple(self._pages(Benchmark, "/v1/benchmarks", {}))
+        return tuple(pages(self._connection, Benchmark, "/v1/benchmarks", {}))
 
     def benchmark(self, benchmark_id: str, *, version: int | None = None) -> Benchmark:
         """The benchmark of this id; of an added data set the newest version if no other is named."""
         path = f"/v1/benchmarks/{quote(benchmark_id, safe='/') or '-'}"
-        return _parse(Benchmark, self._connection.get(path, {"version": version}))
+        return parse(Benchmark, self._connection.get(path, {"version": version}))
 
     def add_benchmark(
         self,
@@ -268,19 +179,7 @@ class Client:
         }
         with packed(Path(source)) as file:
             document = self._connection.post_file("/v1/benchmarks", query, file, on_progress=on_progress)
-        return _parse(Benchmark, document)
-
-    def _pages(self, kind: type[_Result], path: str, query: dict[str, QueryValue]) -> Iterator[_Result]:
-        token: str | None = None
-        while True:
-            document = self._connection.get(path, {**query, "page_token": token})
-            items = document.get("data")
-            if not isinstance(items, list):
-                raise AnswerNotUnderstood(f"{path} answered without a list")
-            yield from (_parse(kind, item) for item in items)
-            token = document.get("next_page_token")
-            if not token:
-                return
+        return parse(Benchmark, document)
 
 
 def _board_query(
@@ -293,16 +192,3 @@ def _board_query(
         "sort": sort,
         "include_synthetic": "true" if include_synthetic else None,
     }
-
-
-def _parse(kind: type[_Result], document: object) -> _Result:
-    try:
-        return kind.model_validate(document)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise AnswerNotUnderstood(f"a {kind.__name__.lower()} came back without a usable {where or 'body'}") from error
-
-
-def _segment(identifier: str) -> str:
-    """An id as one segment of a path, whatever it holds."""
-    return quote(identifier, safe="") or "-"

@@ -28,6 +28,9 @@ PIECE_BYTES = 1 << 18
 LONGEST_CHECK_S = 600.0
 """How long a server may take to look through a file that was sent to it."""
 
+LONGEST_SILENCE_S = 60.0
+"""How long a stream may be silent; a server says every 15 s that it is there."""
+
 KEY_HINT = "a key begins with broca_; is BROCA_API_KEY what `broca keys create` printed?"
 
 _KEY_CHARACTERS = re.compile(r"[\x21-\x7e]{1,256}")
@@ -69,9 +72,23 @@ class Connection:
         """The file at a path, as it comes."""
         return self._get(path, query, accept=accept).content
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The JSON object that a POST answers with."""
-        return _json_object(_require_success(self._send(self._http.build_request("POST", path, json=body))))
+        request = self._http.build_request("POST", path, json=body, headers=headers)
+        return _json_object(_require_success(self._send(request)))
+
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[str]:
+        """The lines of an answer, as they come, for as long as something comes."""
+        timeout = httpx.Timeout(self._http.timeout.connect, read=LONGEST_SILENCE_S)
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    response.read()
+                yield from _require_success(response).iter_lines()
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
 
     def post_file(
         self, path: str, query: Mapping[str, QueryValue], file: Path, *, on_progress: Callable[[int, int], None]
@@ -107,8 +124,11 @@ class Connection:
         try:
             return self._http.send(request)
         except httpx.TransportError as error:
-            reason = str(error) or type(error).__name__
-            raise ServerUnreachable(f"no server answers at {self._base_url} ({reason})") from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
+        reason = str(error) or type(error).__name__
+        return ServerUnreachable(f"no server answers at {self._base_url} ({reason})")
 
 
 def is_loopback(host: str) -> bool:

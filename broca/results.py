@@ -80,6 +80,11 @@ class Job(Result):
     progress: Progress | None = None
     queue_position: int | None = None
     cached: bool = False
+    priority: int | None = None
+    private: bool = False
+    device_class: str | None = None
+    expires_at: datetime | None = None
+    retry_of: str | None = None
     error: ProblemDocument | None = None
 
     @property
@@ -91,6 +96,16 @@ class Job(Result):
     def has_succeeded(self) -> bool:
         """Whether every run has a score."""
         return self.status == "succeeded"
+
+
+class Event(Result):
+    """Something that happened to a job or to one of its runs; `seq` counts from 1 without gaps."""
+
+    seq: int
+    type: str
+    at: datetime | None = None
+    run: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
 
 
 class BenchmarkRef(Result):

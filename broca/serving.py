@@ -30,13 +30,14 @@ READY_POLL_S = 0.1
 def serve(settings: ApiSettings, listener: socket.socket, *, with_worker: bool, ready_file: Path | None) -> None:
     """Serve on a bound socket until SIGTERM or Ctrl-C; `ready_file` is written once /readyz answers 200."""
     from api.app import create_app
+    from api.server import Server
 
     from .logs import configure
 
     configure(settings)
     url = address(listener)
     app = create_app(settings)
-    server = uvicorn.Server(server_config(app, settings))
+    server = Server(server_config(app, settings), app)
     # uvicorn raises the signal that ended it once more under the old handlers; these let the worker be stopped then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))

@@ -2,6 +2,9 @@
 
     StorageError
     ├── JobNotFound: job_not_found
+    ├── JobNotYours: job_not_yours
+    ├── JobNotRetryable: job_not_retryable
+    ├── IdempotencyKeyReused: idempotency_key_reused
     ├── RunNotFound: run_not_found
     ├── ScoreNotFound: score_not_found
     ├── WordTableNotFound: word_table_not_found
@@ -29,6 +32,24 @@ class JobNotFound(StorageError):
     """No job has this id."""
 
     code = "job_not_found"
+
+
+class JobNotYours(StorageError):
+    """The job was asked for with another key, and this one may not change it."""
+
+    code = "job_not_yours"
+
+
+class JobNotRetryable(StorageError):
+    """The job is not finished yet, or every run of it has a score."""
+
+    code = "job_not_retryable"
+
+
+class IdempotencyKeyReused(StorageError):
+    """The Idempotency-Key was sent with another request before."""
+
+    code = "idempotency_key_reused"
 
 
 class RunNotFound(StorageError):

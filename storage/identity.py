@@ -39,9 +39,12 @@ class Setting:
     scoring_version: str
 
 
-def request_key(work: Work, *, force: bool = False) -> str:
-    """The key that simultaneous requests share: sha256 of the work as requested and whether it is forced."""
-    return _sha256({"key": "request", "force": force, **asdict(work)})
+def request_key(work: Work, *, force: bool = False, device_class: str | None = None) -> str:
+    """The key that simultaneous requests share: sha256 of the work as requested, whether it is forced, and where.
+
+    Where counts because the dtype `auto` is another one on another device.
+    """
+    return _sha256({"key": "request", "force": force, **asdict(work), **_where(device_class)})
 
 
 def pinned_key(work: Work) -> str:
@@ -59,14 +62,22 @@ def series_key(work: Work, *, dtype: str, data_sha256: str) -> str:
     return score_key(replace(work, scoring_version=""), dtype=dtype, data_sha256=data_sha256)
 
 
-def batch_key(model_id: str, requested_revision: str | None, options: Mapping[str, Any]) -> str:
+def batch_key(
+    model_id: str, requested_revision: str | None, options: Mapping[str, Any], *, device_class: str | None = None
+) -> str:
     """The key of runs that one load of the model serves."""
-    return _sha256({"key": "batch", "model_id": model_id, "revision": requested_revision, "options": dict(options)})
+    fields = {"key": "batch", "model_id": model_id, "revision": requested_revision, "options": dict(options)}
+    return _sha256({**fields, **_where(device_class)})
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `job_` and 20 hex digits."""
     return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def _where(device_class: str | None) -> dict[str, str]:
+    """Nothing for work that may be done anywhere: its keys are those of times before there was a choice."""
+    return {} if device_class is None else {"device_class": device_class}
 
 
 def _sha256(fields: Mapping[str, Any]) -> str:

@@ -11,18 +11,21 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from .errors import JobNotFound
+from . import queue_places
+from .errors import JobNotFound, JobNotYours
 from .identity import Work
 from .run_records import Run, from_row
 from .states import JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
+from .tables.work import DEFAULT_PRIORITY
 
 
 @dataclass(frozen=True, kw_only=True)
 class NewJob:
     """A job to submit; `benchmarks` are names and versions, `options` holds only what differs from the defaults.
 
-    One `is_background` is the service's own: its runs are claimed when no other is due.
+    One `is_background` is the service's own: its runs are claimed when no other is due. Of the others those of the
+    smallest `priority`, 0 to 9, come first; runs that wait longer than `expires_in_s` are given up.
     """
 
     model_id: str
@@ -34,6 +37,12 @@ class NewJob:
     labels: dict[str, str] = field(default_factory=dict)
     force: bool = False
     is_background: bool = False
+    owner: str | None = None
+    is_private: bool = False
+    priority: int = DEFAULT_PRIORITY
+    device_class: str | None = None
+    expires_in_s: float | None = None
+    retry_of: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,8 +64,42 @@ class NewJob:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """Who looks at jobs or changes them: the holder of a key, nobody in particular (None), or one who may all."""
+
+    key_id: str | None
+    may_all: bool = False
+
+    def sees(self, *, owner: str | None, is_private: bool) -> bool:
+        """Whether a job is there for this viewer; another key's private one is not."""
+        return self.may_all or not is_private or self._holds(owner)
+
+    def may_change(self, owner: str | None) -> bool:
+        """Whether this viewer may cancel or retry a job; those from times without keys are everybody's."""
+        return self.may_all or owner is None or self._holds(owner)
+
+    def seen(self) -> sa.ColumnElement[bool]:
+        """The condition under which the viewer sees a row of jobs."""
+        if self.may_all:
+            return sa.true()
+        public = JobRow.is_private.is_(False)
+        return public if self.key_id is None else sa.or_(public, JobRow.owner == self.key_id)
+
+    def _holds(self, owner: str | None) -> bool:
+        return self.key_id is not None and owner == self.key_id
+
+
+EVERYTHING = Viewer(key_id=None, may_all=True)
+"""The viewer whom nothing is hidden from."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """A job as it stands. `queue_position` counts from 1 among queued jobs; `error` is that of the first failed run."""
+    """A job as it stands.
+
+    `queue_position` counts from 1 among queued jobs, None beyond the places that are counted; `error` is that of the
+    first run that failed or expired.
+    """
 
     id: str
     model_id: str
@@ -66,6 +109,12 @@ class Job:
     labels: dict[str, str]
     force: bool
     is_background: bool
+    owner: str | None
+    is_private: bool
+    priority: int
+    device_class: str | None
+    retry_of: str | None
+    expires_at: datetime | None
     status: JobStatus
     cached: bool
     created_at: datetime
@@ -76,18 +125,29 @@ class Job:
     error: dict[str, Any] | None
 
 
-def get(session: Session, job_id: str) -> Job:
-    """The job of this id with its runs; raises JobNotFound."""
-    rows = session.scalars(sa.select(JobRow).where(JobRow.id == job_id)).all()
-    if not rows:
+def get(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> Job:
+    """The job of this id with its runs; raises JobNotFound, also where the viewer must not see it."""
+    return assemble(session, [find(session, job_id, viewer)])[0]
+
+
+def find(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> JobRow:
+    """The row of this id; raises as `get` does."""
+    row = session.scalars(sa.select(JobRow).where(JobRow.id == job_id)).first()
+    if row is None or not viewer.sees(owner=row.owner, is_private=row.is_private):
         raise not_found()
-    return assemble(session, rows)[0]
+    return row
+
+
+def require_change(row: JobRow, viewer: Viewer) -> None:
+    """Raises JobNotYours where the viewer may look at the job of this row and nothing else."""
+    if not viewer.may_change(row.owner):
+        raise JobNotYours("another key asked for this job", hint="ask with that key, or with one of scope admin")
 
 
 def assemble(session: Session, rows: Sequence[JobRow]) -> list[Job]:
     """The jobs of these rows, each with its runs and its place in the queue."""
     runs = _runs_of(session, [row.id for row in rows])
-    positions = _queue_positions(session, [row.id for row in rows if row.status is JobStatus.QUEUED])
+    positions = queue_places.read(session, [row.id for row in rows if row.status is JobStatus.QUEUED])
     columns = {column.name for column in fields(Job)} - {"runs", "queue_position", "error"}
     return [
         Job(
@@ -118,14 +178,6 @@ def _runs_of(session: Session, job_ids: Collection[str]) -> Mapping[str, list[Ru
     return runs
 
 
-def _queue_positions(session: Session, job_ids: Collection[str]) -> Mapping[str, int]:
-    if not job_ids:
-        return {}
-    order = sa.func.row_number().over(order_by=(JobRow.is_background, JobRow.created_at, JobRow.id))
-    queue = sa.select(JobRow.id, order.label("position")).where(JobRow.status == JobStatus.QUEUED).subquery()
-    query = sa.select(queue.c.id, queue.c.position).where(queue.c.id.in_(job_ids))
-    return {row.id: row.position for row in session.execute(query)}
-
-
 def _first_error(runs: Sequence[Run]) -> dict[str, Any] | None:
-    return next((run.error for run in runs if run.status in (RunStatus.FAILED, RunStatus.EXPIRED)), None)
+    ended = (RunStatus.FAILED, RunStatus.EXPIRED)
+    return next((run.error for run in runs if run.status in ended and run.error is not None), None)

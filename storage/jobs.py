@@ -10,12 +10,22 @@ from sqlalchemy.orm import Session
 
 from . import events, paging, transitions
 from .engine import now
-from .job_records import Job, NewJob, assemble, get, not_found
+from .job_records import (
+    EVERYTHING,
+    Job,
+    NewJob,
+    Viewer,
+    assemble,
+    find,
+    get,
+    not_found,
+    require_change,
+)
 from .states import LIVE_JOBS, LIVE_RUNS, TERMINAL_JOBS, JobStatus, RunStatus
 from .submission import submit, submit_cached
 from .tables import JobRow, JobRunRow, RunRow
 
-__all__ = ["Job", "NewJob", "cancel", "get", "page", "submit", "submit_cached"]
+__all__ = ["EVERYTHING", "Job", "NewJob", "Viewer", "cancel", "find", "get", "page", "submit", "submit_cached"]
 
 LABEL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 """Names of labels that can be filtered by."""
@@ -23,6 +33,7 @@ LABEL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 def page(
     session: Session,
+    viewer: Viewer = EVERYTHING,
     *,
     status: JobStatus | None = None,
     model_id: str | None = None,
@@ -32,7 +43,9 @@ def page(
     page_token: str | None = None,
 ) -> tuple[tuple[Job, ...], str | None]:
     """Jobs under these conditions, newest first, and the token of the next page; raises PageTokenInvalid."""
-    query = sa.select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(page_size + 1)
+    query = (
+        sa.select(JobRow).where(viewer.seen()).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(page_size + 1)
+    )
     if page_token is not None:
         at, job_id = paging.decode(page_token)
         older = sa.or_(JobRow.created_at < at, sa.and_(JobRow.created_at == at, JobRow.id < job_id))
@@ -53,8 +66,12 @@ def page(
     return tuple(assemble(session, shown)), following
 
 
-def cancel(session: Session, job_id: str) -> Job:
-    """Cancels an unfinished job at once, and those of its runs that no other unfinished job wants."""
+def cancel(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> Job:
+    """Cancels an unfinished job at once, and those of its runs that no other unfinished job wants.
+
+    Raises JobNotFound and JobNotYours.
+    """
+    require_change(find(session, job_id, viewer), viewer)
     linked = sa.select(JobRunRow.run_id).where(JobRunRow.job_id == job_id)
     live_runs = [row.id for row in transitions.lock_runs(session, RunRow.id.in_(linked), RunRow.status.in_(LIVE_RUNS))]
     row = session.scalars(sa.select(JobRow).where(JobRow.id == job_id).with_for_update(key_share=True)).first()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ SHARING_TRIES = 20
 def submit(session: Session, new_job: NewJob) -> Job:
     """Writes the job, its runs and its first event; a run that an unfinished job already wants is shared."""
     at = now(session)
-    keys = [request_key(new_job.work(*benchmark), force=new_job.force) for benchmark in new_job.benchmarks]
+    keys = [_request_key(new_job, benchmark) for benchmark in new_job.benchmarks]
     shared: dict[str, tuple[str, RunStatus]] = {}
     for key, benchmark in sorted(zip(keys, new_job.benchmarks, strict=True)):
         shared[key] = _share_or_queue(session, _run_values(new_job, benchmark, key, at))
@@ -40,7 +40,7 @@ def submit_cached(session: Session, new_job: NewJob, scores: Mapping[str, Stored
     runs = []
     for benchmark in new_job.benchmarks:
         known = scores[benchmark[0]]
-        values = _run_values(new_job, benchmark, request_key(new_job.work(*benchmark), force=new_job.force), at)
+        values = _run_values(new_job, benchmark, _request_key(new_job, benchmark), at)
         values |= {"status": RunStatus.SUCCEEDED, "score_id": known.id, "revision": known.revision}
         values |= {"fraction": 1.0, "started_at": at, "finished_at": at}
         session.execute(sa.insert(RunRow).values(**values))
@@ -48,12 +48,18 @@ def submit_cached(session: Session, new_job: NewJob, scores: Mapping[str, Stored
     return _write_job(session, new_job, runs, at=at, cached=True)
 
 
+def _request_key(new_job: NewJob, benchmark: tuple[str, int]) -> str:
+    return request_key(new_job.work(*benchmark), force=new_job.force, device_class=new_job.device_class)
+
+
 def _run_values(new_job: NewJob, benchmark: tuple[str, int], key: str, at: datetime) -> dict[str, Any]:
     name, version = benchmark
     return {
         "id": new_id("run"),
         "request_key": key,
-        "batch_key": batch_key(new_job.model_id, new_job.requested_revision, new_job.options),
+        "batch_key": batch_key(
+            new_job.model_id, new_job.requested_revision, new_job.options, device_class=new_job.device_class
+        ),
         "model_id": new_job.model_id,
         "requested_revision": new_job.requested_revision,
         "benchmark": name,
@@ -64,6 +70,9 @@ def _run_values(new_job: NewJob, benchmark: tuple[str, int], key: str, at: datet
         "scoring_version": new_job.scoring_version,
         "force": new_job.force,
         "is_background": new_job.is_background,
+        "priority": new_job.priority,
+        "device_class": new_job.device_class,
+        "expires_at": _expires_at(new_job, at),
         "status": RunStatus.QUEUED,
         "attempt": 0,
         "fraction": 0.0,
@@ -73,16 +82,11 @@ def _run_values(new_job: NewJob, benchmark: tuple[str, int], key: str, at: datet
 
 
 def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, RunStatus]:
-    """The live run of this request key, locked, or a new one; the unique index decides between simultaneous ones.
-
-    A run in the background that somebody now asks for is in the background no more.
-    """
+    """The live run of this request key, locked, or a new one; the unique index decides between simultaneous ones."""
     for _ in range(SHARING_TRIES):
         live = lock_runs(session, RunRow.request_key == values["request_key"], RunRow.status.in_(LIVE_RUNS))
         if live:
-            if live[0].is_background and not values["is_background"]:
-                change = sa.update(RunRow).where(RunRow.id == live[0].id).values(is_background=False)
-                session.execute(change, execution_options=NO_SYNC)
+            _meet_both(session, live[0], values)
             return live[0].id, live[0].status
         try:
             with session.begin_nested():
@@ -91,6 +95,24 @@ def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, R
             continue
         return values["id"], RunStatus.QUEUED
     raise RuntimeError(f"could neither share nor queue a run in {SHARING_TRIES} tries")
+
+
+def _meet_both(session: Session, live: RunRow, values: Mapping[str, Any]) -> None:
+    """Lets a shared run be what the more urgent of its jobs asks for, and wait as long as the more patient one."""
+    both = {
+        "is_background": live.is_background and values["is_background"],
+        "priority": min(live.priority, values["priority"]),
+        "expires_at": None
+        if live.expires_at is None or values["expires_at"] is None
+        else max(live.expires_at, values["expires_at"]),
+    }
+    changed = {name: value for name, value in both.items() if value != getattr(live, name)}
+    if changed:
+        session.execute(sa.update(RunRow).where(RunRow.id == live.id).values(**changed), execution_options=NO_SYNC)
+
+
+def _expires_at(new_job: NewJob, at: datetime) -> datetime | None:
+    return None if new_job.expires_in_s is None else at + timedelta(seconds=new_job.expires_in_s)
 
 
 def _write_job(
@@ -106,6 +128,12 @@ def _write_job(
         "labels": new_job.labels,
         "force": new_job.force,
         "is_background": new_job.is_background,
+        "owner": new_job.owner,
+        "is_private": new_job.is_private,
+        "priority": new_job.priority,
+        "device_class": new_job.device_class,
+        "retry_of": new_job.retry_of,
+        "expires_at": _expires_at(new_job, at),
         "status": JobStatus.QUEUED,
         "cached": cached,
         "created_at": at,

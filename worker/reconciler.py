@@ -33,9 +33,10 @@ def sweep(database: Database, settings: WorkerSettings) -> None:
 
 
 def forget(database: Database) -> None:
-    """Remove records that have become old: of workers long silent. What else is kept for a time belongs here."""
+    """Remove records that have become old: of workers long silent, of requests that may no longer be repeated."""
     with database.write() as session:
         workers.forget_silent(session, after_s=FORGOTTEN_AFTER_S)
+        idempotency.forget_old(session)
 
 
 def _take_back(database: Database, settings: WorkerSettings) -> None:

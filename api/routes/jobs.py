@@ -1,71 +1,104 @@
-"""Jobs: submit, read, list, cancel, and what happened to them."""
+"""Jobs: submit, read, list, cancel, retry. What happened to them is told in `job_events`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
-from storage import events, jobs
+from scoring import SCORING_VERSION
+from storage import jobs, retries
+from storage.jobs import Viewer
 
-from ..dependencies import BellDependency, DatabaseDependency, LookerDependency, SettingsDependency, require_json
-from ..job_views import event_view, job_view, look_around
+from ..conditional import UNCHANGED, is_known, not_modified
+from ..dependencies import (
+    BellDependency,
+    DatabaseDependency,
+    FeedDependency,
+    JobReaderDependency,
+    LookerDependency,
+    SettingsDependency,
+    require_json,
+)
+from ..event_feed import EventFeed
+from ..job_reader import JobReader, State
+from ..job_views import job_view, look_around
 from ..paging import link_next
+from ..preferences import wanted_wait_s
 from ..preflight import preflight
 from ..preflight_schemas import Preflight
-from ..requests import EventsQuery, JobRequest, JobsQuery, NoParameters, SubmitQuery
-from ..schemas import Event, Job, ListOf
-from ..submission import check, known_scores
+from ..requests import JobRequest, JobsQuery, NoParameters, SubmitQuery, refuse_parameters
+from ..schemas import Job, ListOf
+from ..security import CallerDependency
+from ..submission import Submitted, submit_once
+from ..viewers import ViewerDependency, viewer_of
 
 POLL_AFTER_S = 2
-MAX_EVENTS = 1000
+
+WAIT = "`wait=N`: answer when the job has ended, or after N seconds, at most 60."
+PREFER = Header(alias="Prefer", description=WAIT, max_length=256)
+KEY = Header(
+    alias="Idempotency-Key",
+    description="Sent again with the same body within a day, it brings back the job that it made.",
+    min_length=1,
+    max_length=128,
+    pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+)
+KNOWN_ALREADY: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": Job | Preflight,
+        "description": "Every score was known, or the job has ended while the client waited; or a preflight.",
+    }
+}
+POLL_HEADERS = {
+    "parameters": [
+        {"name": name, "in": "header", "required": False, "description": said, "schema": {"type": "string"}}
+        for name, said in (("If-None-Match", "The ETag of the answer that the client has."), ("Prefer", WAIT))
+    ]
+}
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 
 @router.post(
-    "",
-    status_code=202,
-    dependencies=[Depends(require_json)],
-    response_model=Job | Preflight,
-    responses={
-        200: {
-            "model": Job | Preflight,
-            "description": "Every score was known already: the job has succeeded. Or the preflight that was asked for.",
-        }
-    },
+    "", status_code=202, response_model=Job | Preflight, dependencies=[Depends(require_json)], responses=KNOWN_ALREADY
 )
-def submit(
+async def submit(
     request: JobRequest,
     query: Annotated[SubmitQuery, Query()],
-    response: Response,
     database: DatabaseDependency,
     bell: BellDependency,
     settings: SettingsDependency,
+    feed: FeedDependency,
+    reader: JobReaderDependency,
+    caller: CallerDependency,
     looker: LookerDependency,
-) -> Job | Preflight:
+    idempotency_key: Annotated[str | None, KEY] = None,
+    prefer: Annotated[str | None, PREFER] = None,
+) -> Response:
     """Ask for the scores of one model on some benchmarks.
 
     Answers 202 with the queued job, or 200 with `cached: true` where the model is named by a full commit sha,
-    `local/` or `demo/` and every score is known. With `validate_only` nothing is written: the answer is a preflight.
+    `local/` or `demo/` and every score is known. `Prefer: wait=N` holds the answer back until the job has ended; then
+    it is 200. With `validate_only` nothing is written: the answer is a preflight.
     """
     if query.validate_only:
-        response.status_code = 200
-        return preflight(request, settings, database, looker)
-    wanted = check(request, settings)
-    known = known_scores(database, wanted)
-    with database.write() as session:
-        if known is None:
-            job = jobs.submit(session, wanted.new_job)
-        else:
-            job = jobs.submit_cached(session, wanted.new_job, known)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    if known is None:
-        bell.ring(job.id)
-        response.headers["Retry-After"] = str(POLL_AFTER_S)
-    else:
-        response.status_code = 200
-    return job_view(job, look_around(database, [job], worker_silence_s=settings.worker_silence_s))
+        found = await run_in_threadpool(preflight, request, settings, database, looker)
+        return _json(found.model_dump_json().encode(), {})
+    done: Submitted = await run_in_threadpool(
+        submit_once, request, database, settings, owner=caller.key_id, key=idempotency_key
+    )
+    if done.is_new and not done.cached:
+        bell.ring(done.job_id)
+    state, waited = await _waited(reader, feed, done.job_id, viewer_of(caller), prefer)
+    headers = {"Location": f"/v1/jobs/{done.job_id}", "ETag": state.tag, **waited}
+    is_over = done.cached or (bool(waited) and state.is_final)
+    if not is_over:
+        headers["Retry-After"] = str(POLL_AFTER_S)
+    if not done.is_new:
+        headers["Idempotency-Replayed"] = "true"
+    return _json(await reader.body(state), headers, status_code=200 if is_over else 202)
 
 
 @router.get("")
@@ -75,12 +108,14 @@ def list_jobs(
     response: Response,
     database: DatabaseDependency,
     settings: SettingsDependency,
+    viewer: ViewerDependency,
 ) -> ListOf[Job]:
     """Jobs, newest first. `label.<name>=<value>` keeps those that bear this label."""
     labels = query.labels()
     with database.read() as session:
         page, following = jobs.page(
             session,
+            viewer,
             status=query.status,
             model_id=query.model,
             labels=labels,
@@ -93,30 +128,79 @@ def list_jobs(
     return ListOf[Job](data=[job_view(job, around) for job in page], next_page_token=following)
 
 
-@router.get("/{job_id}")
-def get_job(
-    job_id: str, _: Annotated[NoParameters, Query()], database: DatabaseDependency, settings: SettingsDependency
-) -> Job:
-    """A job as it stands."""
-    with database.read() as session:
-        job = jobs.get(session, job_id)
-    return job_view(job, look_around(database, [job], worker_silence_s=settings.worker_silence_s))
+@router.get("/{job_id}", response_model=Job, responses=UNCHANGED, openapi_extra=POLL_HEADERS)
+async def get_job(job_id: str, request: Request, caller: CallerDependency) -> Response:
+    """A job as it stands, or 304 where the client names in `If-None-Match` the ETag that it still has.
+
+    This is what clients poll, so it asks the framework for the caller alone: each dependency costs as much as the read.
+    """
+    refuse_parameters(request)
+    reader: JobReader = request.app.state.job_reader
+    feed: EventFeed = request.app.state.feed
+    state, waited = await _waited(reader, feed, job_id, viewer_of(caller), request.headers.get("prefer"))
+    if is_known(request, state.tag):
+        return not_modified(state.tag)
+    return _json(await reader.body(state), {"ETag": state.tag, **waited})
 
 
 @router.post("/{job_id}/cancel")
 def cancel_job(
-    job_id: str, _: Annotated[NoParameters, Query()], database: DatabaseDependency, settings: SettingsDependency
+    job_id: str,
+    _: Annotated[NoParameters, Query()],
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+    viewer: ViewerDependency,
 ) -> Job:
     """Cancel a job, and those of its runs that no other job wants; a finished job stays as it is."""
     with database.write() as session:
-        job = jobs.cancel(session, job_id)
+        job = jobs.cancel(session, job_id, viewer)
     return job_view(job, look_around(database, [job], worker_silence_s=settings.worker_silence_s))
 
 
-@router.get("/{job_id}/events")
-def list_events(job_id: str, query: Annotated[EventsQuery, Query()], database: DatabaseDependency) -> ListOf[Event]:
-    """What happened to a job, oldest first, at most 1,000 at once: ask again `after` the last `seq`."""
-    with database.read() as session:
-        jobs.get(session, job_id)
-        found = events.list_events(session, job_id, query.after, limit=MAX_EVENTS)
-    return ListOf[Event](data=[event_view(event) for event in found], next_page_token=None)
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    responses={200: {"model": Job, "description": "Retried before: the job that repeats it, as it stands."}},
+)
+def retry_job(
+    job_id: str,
+    _: Annotated[NoParameters, Query()],
+    response: Response,
+    database: DatabaseDependency,
+    bell: BellDependency,
+    settings: SettingsDependency,
+    viewer: ViewerDependency,
+) -> Job:
+    """Ask again for the runs of a finished job that have no score: a new job, and always the same one.
+
+    What is final never changes, so the job itself stays as it is.
+    """
+    with database.write() as session:
+        job, is_new = retries.retry(
+            session, job_id, viewer, scoring_version=SCORING_VERSION, max_live_jobs=settings.max_live_jobs
+        )
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    if is_new:
+        bell.ring(job.id)
+        response.headers["Retry-After"] = str(POLL_AFTER_S)
+    else:
+        response.status_code = 200
+    return job_view(job, look_around(database, [job], worker_silence_s=settings.worker_silence_s))
+
+
+async def _waited(
+    reader: JobReader, feed: EventFeed, job_id: str, viewer: Viewer, prefer: str | None
+) -> tuple[State, dict[str, str]]:
+    """The job's state, after the wait that the client prefers, and the header that says so."""
+    state = await reader.state(job_id, viewer)
+    wait_s = None if prefer is None else wanted_wait_s(prefer)
+    if wait_s is None:
+        return state, {}
+    if not state.is_final:
+        await feed.ended(job_id, within_s=wait_s)
+        state = await reader.state(job_id, viewer)
+    return state, {"Preference-Applied": f"wait={wait_s}"}
+
+
+def _json(body: bytes, headers: dict[str, str], *, status_code: int = 200) -> Response:
+    return Response(body, status_code=status_code, headers=headers, media_type="application/json")

@@ -14,6 +14,7 @@ from scoring.protocols import protocol_named
 from storage import leaderboard
 from storage.leaderboard import AVERAGE
 
+from ..conditional import UNCHANGED, tagged
 from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
 from ..dependencies import DatabaseDependency, SettingsDependency
 from ..requests import LeaderboardQuery
@@ -26,7 +27,7 @@ PARAMETERS = "params"
 router = APIRouter(prefix="/v1/leaderboard", tags=["leaderboard"])
 
 
-@router.get("", response_model=Leaderboard, responses=CSV_ANSWER)
+@router.get("", response_model=Leaderboard, responses=CSV_ANSWER | UNCHANGED)
 def get_leaderboard(
     query: Annotated[LeaderboardQuery, Query()],
     request: Request,
@@ -42,9 +43,9 @@ def get_leaderboard(
     catalogue = settings.catalogue
     board = _board(query, database, catalogue)
     if wants_csv(query.format, request):
-        return csv_answer(board_csv(board), name=f"leaderboard-{board.protocol}")
+        return tagged(request, csv_answer(board_csv(board), name=f"leaderboard-{board.protocol}"))
     view = board_view(board, catalogue.benchmarks(column.key for column in board.columns))
-    return json_answer(view.model_dump_json())
+    return tagged(request, json_answer(view.model_dump_json()))
 
 
 def _board(query: LeaderboardQuery, database: DatabaseDependency, catalogue: Catalogue) -> leaderboard.Leaderboard:

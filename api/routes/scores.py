@@ -10,6 +10,7 @@ from scoring.matched_perplexity import match
 from scoring.word_parquet import from_parquet
 from storage import baselines, matching, scores, word_tables
 
+from ..conditional import UNCHANGED, tagged
 from ..csv_tables import CSV_ANSWER, PARQUET, csv_answer, json_answer, parquet_answer, wants_csv, wants_parquet
 from ..dependencies import DatabaseDependency
 from ..matching import MatchedPerplexity, MatchedQuery, matched_view
@@ -39,13 +40,16 @@ WORDS_ANSWER: dict[int | str, dict[str, Any]] = {
 router = APIRouter(prefix="/v1/scores", tags=["scores"])
 
 
-@router.get("/{score_id}")
-def get_score(score_id: str, _: Annotated[NoParameters, Query()], database: DatabaseDependency) -> Score:
+@router.get("/{score_id}", response_model=Score, responses=UNCHANGED)
+def get_score(
+    score_id: str, _: Annotated[NoParameters, Query()], request: Request, database: DatabaseDependency
+) -> Response:
     """A score with its ceiling, interval, layer rule, counts, baselines and warnings."""
     with database.read() as session:
         stored = scores.get(session, score_id)
         beside = baselines.beside(session, stored)
-    return score_view(stored, beside)
+    view = score_view(stored, beside)
+    return tagged(request, Response(view.model_dump_json(), media_type="application/json"))
 
 
 @router.get("/{score_id}/layers", response_model=ListOf[LayerScore], responses=CSV_ANSWER)

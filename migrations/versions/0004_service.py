@@ -26,6 +26,7 @@ def upgrade() -> None:
     partial_index("ix_runs_expires_at_queued", "runs", ["expires_at"], "status = 'queued'")
     partial_index("uq_jobs_retry_of", "jobs", ["retry_of"], "retry_of IS NOT NULL", unique=True)
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")
+    partial_index("ix_jobs_queue", "jobs", ["is_background", "priority", "created_at", "id"], "status = 'queued'")
     create_api_keys()
     create_idempotency_keys()
     create_tallies()
@@ -35,6 +36,7 @@ def downgrade() -> None:
     op.drop_table("tallies")
     op.drop_table("idempotency_keys")
     op.drop_table("api_keys")
+    op.drop_index("ix_jobs_queue", "jobs")
     op.drop_index("ix_jobs_owner_live", "jobs")
     op.drop_index("uq_jobs_retry_of", "jobs")
     op.drop_index("ix_runs_expires_at_queued", "runs")
@@ -52,6 +54,7 @@ def added_columns() -> dict[str, list[sa.Column[object]]]:
             sa.Column("owner", sa.Text(), nullable=True),
             sa.Column("is_private", sa.Boolean(), nullable=False, server_default=sa.false()),
             sa.Column("priority", sa.BigInteger(), nullable=False, server_default=DEFAULT_PRIORITY),
+            sa.Column("device_class", sa.Text(), nullable=True),
             sa.Column("retry_of", sa.Text(), nullable=True),
             sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         ],

@@ -22,13 +22,15 @@ class JobRow(Base):
     """What somebody asked for, or the service itself in the background: one model on some benchmarks.
 
     `owner` is the id of the API key that asked, null where none was needed; a private job is shown to it alone.
-    `retry_of` is the job whose failed runs this one repeats. Runs that still wait at `expires_at` are given up.
+    `retry_of` is the job whose failed runs this one repeats, `device_class` where its runs may be computed. Runs that
+    still wait at `expires_at` are given up.
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
         partial_index("uq_jobs_retry_of", "retry_of", where="retry_of IS NOT NULL", unique=True),
         partial_index("ix_jobs_owner_live", "owner", where="status IN ('queued', 'running')"),
+        partial_index("ix_jobs_queue", "is_background", "priority", "created_at", "id", where="status = 'queued'"),
         sa.Index("ix_jobs_created_at_id", "created_at", "id"),
         sa.Index("ix_jobs_status_created_at_id", "status", "created_at", "id"),
         sa.Index("ix_jobs_model_id_created_at_id", "model_id", "created_at", "id"),
@@ -45,6 +47,7 @@ class JobRow(Base):
     owner: Mapped[str | None]
     is_private: Mapped[bool] = mapped_column(default=False)
     priority: Mapped[int] = mapped_column(default=DEFAULT_PRIORITY)
+    device_class: Mapped[str | None]
     retry_of: Mapped[str | None]
     expires_at: Mapped[datetime | None]
     status: Mapped[JobStatus] = mapped_column(status_column(JobStatus))

@@ -110,7 +110,7 @@ def test_a_job_has_every_field_of_the_contract(client: TestClient) -> None:
     job = post(client)
     assert " ".join(job) == (
         "object id status created_at started_at finished_at model protocol options labels runs progress "
-        "queue_position cached error urls"
+        "queue_position cached priority private device_class expires_at retry_of error urls"
     )
     assert " ".join(job["runs"][0]) == (
         "object id benchmark benchmark_version protocol status attempt score error started_at finished_at"
@@ -317,3 +317,18 @@ def test_what_cannot_be_scored_is_refused_with_the_field_to_blame(
 def test_an_unknown_benchmark_comes_with_a_suggestion(client: TestClient) -> None:
     problem = client.post("/v1/jobs", json={**ASKED, "benchmarks": ["demo-fmir"]}).json()
     assert "did you mean demo-fmri" in problem["hint"]
+
+
+def test_scores_and_the_leaderboard_are_not_sent_again_unchanged(client: TestClient, database: Database) -> None:
+    job = post(client)
+    work_off(database, SHA)
+    score = client.get(job["urls"]["self"]).json()["runs"][0]["score"]
+    csv = "/v1/leaderboard?include_synthetic=true&format=csv"
+    for path in (f"/v1/scores/{score}", "/v1/leaderboard?include_synthetic=true", csv):
+        tag = client.get(path).headers["ETag"]
+        assert client.get(path, headers={"If-None-Match": tag}).status_code == 304, path
+    board = client.get(csv)
+    post(client, model="demo/tiny")
+    work_off(database, demo_model.REVISION)
+    again = client.get(csv, headers={"If-None-Match": board.headers["ETag"]})
+    assert (again.status_code, len(again.text.splitlines())) == (200, len(board.text.splitlines()) + 1)

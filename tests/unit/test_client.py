@@ -94,6 +94,7 @@ class Server:
         self.answers: dict[str, list[Answer]] = {}
         self.requests: list[tuple[str, Any]] = []
         self.authorizations: list[str | None] = []
+        self.headers: list[Any] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,6 +102,7 @@ class Server:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.requests.append((f"{self.command} {self.path}", json.loads(body) if body else None))
                 outer.authorizations.append(self.headers.get("Authorization"))
+                outer.headers.append(self.headers)
                 queue = outer.answers.get(f"{self.command} {self.path}") or outer.answers["otherwise"]
                 status, headers, content = queue.pop(0) if len(queue) > 1 else queue[0]
                 data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
@@ -161,6 +163,35 @@ def test_submit_sends_the_contracts_body_and_gives_a_typed_job(server: Server, c
         "labels": {"a": "b"},
         "force": False,
     }
+
+
+def test_submit_sends_what_is_asked_beyond_the_defaults(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs", JOB, status=202)
+    client.submit("gpt2", ["a"], priority=0, private=True, device_class="gpu", expires_in_s=60, idempotency_key="k")
+    sent = server.requests[0][1]
+    assert (sent["priority"], sent["private"], sent["device_class"], sent["expires_in_s"]) == (0, True, "gpu", 60)
+    assert server.headers[0]["Idempotency-Key"] == "k"
+
+
+def test_events_come_from_a_stream_up_to_its_end(server: Server, client: Client) -> None:
+    event = '{"object":"event","seq":%d,"at":"2026-01-02T03:04:05Z","type":"job.%s","run":null,"data":{}}'
+    frames = [
+        f"id: {n}\nevent: job.{kind}\ndata: {event % (n, kind)}\n\n" for n, kind in ((3, "running"), (4, "failed"))
+    ]
+    server.on("GET /v1/jobs/job_1/events", "retry: 3000\n\n" + frames[0] + ": nothing new\n\n" + frames[1])
+    found = list(client.events("job_1", after=2))
+    assert [(one.seq, one.type) for one in found] == [(3, "job.running"), (4, "job.failed")]
+    assert (server.headers[0]["Accept"], server.headers[0]["Last-Event-ID"]) == ("text/event-stream", "2")
+
+
+def test_events_of_an_unknown_job_are_a_problem(server: Server, client: Client) -> None:
+    with pytest.raises(NotFound):
+        list(client.events("job_none"))
+
+
+def test_a_retry_is_another_job(server: Server, client: Client) -> None:
+    server.on("POST /v1/jobs/job_1/retry", {**JOB, "id": "job_2", "retry_of": "job_1"}, status=202)
+    assert client.retry("job_1").retry_of == "job_1"
 
 
 def test_results_are_frozen_and_keep_fields_of_newer_servers(server: Server, client: Client) -> None:

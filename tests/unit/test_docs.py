@@ -90,6 +90,8 @@ def commands(command, path=()):
         hidden = {name for option in command.params if getattr(option, "hidden", False) for name in option.opts}
         yield " ".join(path), {name for name in options - hidden if name.startswith("-")}
         return
+    if path and command.invoke_without_command:
+        yield " ".join(path), {name for option in command.params for name in option.opts if name.startswith("-")}
     for name, inner in command.commands.items():
         yield from commands(inner, (*path, name))
 
