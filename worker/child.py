@@ -84,9 +84,12 @@ class Child:
         return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _last_words(self) -> list[str]:
-        with self._errors.open("rb") as errors:
-            errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS))
-            return errors.read().decode("utf8", errors="replace").strip().splitlines()
+        try:
+            with self._errors.open("rb") as errors:
+                errors.seek(max(0, errors.seek(0, os.SEEK_END) - LAST_WORDS))
+                return errors.read().decode("utf8", errors="replace").strip().splitlines()
+        except FileNotFoundError:  # another worker took a lost claim for dead and cleared its folder
+            return []
 
 
 def fetch_environment() -> dict[str, str]:
