@@ -47,7 +47,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stack", choices=(*NAMES, "both"), default="both")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="the same seed draws the same faults")
     parser.add_argument("--out", type=Path, help="folder for chaos.md and chaos.json")
-    parser.add_argument("--only", action="append", default=[], choices=[fault.name for fault in FAULTS], metavar="FAULT")
+    parser.add_argument(
+        "--only", action="append", default=[], choices=[fault.name for fault in FAULTS], metavar="FAULT"
+    )
     return parser.parse_args()
 
 

@@ -68,7 +68,6 @@ def _inject_all(scene: Scene, report: Report, *, n_faults: int, only: Sequence[s
             return
         scene.stack.tend()
         episode = Episode(fault.name, "", time.time())
-        started = time.monotonic()
         try:
             episode.detail = fault.inject(scene)
         except NothingToHit:
@@ -79,8 +78,8 @@ def _inject_all(scene: Scene, report: Report, *, n_faults: int, only: Sequence[s
             continue
         report.episodes.append(episode)
         has_recovered = _recover(scene, episode)
-        episode.n_accepted = scene.load.accepted_since(started)
-        episode.n_finished = scene.load.finished_since(started)
+        episode.n_accepted = scene.load.accepted_since(episode.started_at)
+        episode.n_finished = scene.load.finished_since(episode.started_at)
         _say(
             f"{scene.stack.name} {report.n_faults:3}/{n_faults} {fault.name} [{episode.detail}]: "
             f"{episode.n_accepted} accepted, {episode.n_finished} finished, recovered in {episode.recovery_s:.1f} s"
@@ -99,14 +98,13 @@ def _drawn(scene: Scene, only: Sequence[str]) -> Iterator[Fault]:
 
 def _recover(scene: Scene, episode: Episode) -> bool:
     """Waits until a job finishes again; what has ended is started again meanwhile, as an init system would."""
-    released = time.monotonic()
+    released = time.time()
     while not scene.load.finished_since(released):
-        if time.monotonic() > released + RECOVERY_S:
+        if time.time() > released + RECOVERY_S:
             return False
         scene.stack.tend()
         time.sleep(0.05)
-    episode.recovery_s = time.monotonic() - released
-    episode.ended_at = time.time()
+    episode.recovery_s = time.time() - released
     return True
 
 
@@ -162,8 +160,9 @@ def _count(history: History, load: Load, report: Report) -> None:
         for event in events
         if event["type"] == "run.queued"
     }
-    for episode in report.episodes:
-        episode.n_repeated = sum(episode.started_at <= at <= episode.ended_at for _, at in again)
+    ends = [episode.started_at for episode in report.episodes[1:]] + [float("inf")]
+    for episode, end in zip(report.episodes, ends, strict=False):
+        episode.n_repeated = sum(episode.started_at <= at < end for _, at in again)
 
 
 def _honours_keys(stack: Stack) -> bool:

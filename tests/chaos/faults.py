@@ -213,12 +213,13 @@ def lose_bells(scene: Scene) -> str:
         scene.stack.redis.flush()
         return "FLUSHALL"
     messages = scene.stack.data_dir / "broker" / "messages"
-    scene.load.burst()
-    scene.pause(0, 0.05)
-    found = [*messages.iterdir()]
-    for path in found:
-        path.unlink(missing_ok=True)
-    return f"{len(found)} messages on the disk"
+    futures, n_lost = scene.load.burst(), 0
+    while not all(future.done() for future in futures):
+        for path in messages.glob("*.msg"):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+                n_lost += 1
+    return f"{n_lost} messages on the disk"
 
 
 def kill_redis(scene: Scene) -> str:

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ RUN_STEPS: Mapping[str, tuple[str, ...]] = {
     "running": ("queued", *RUN_TERMINAL),
 }
 JOB_STEPS: Mapping[str, tuple[str, ...]] = {"queued": ("running", *TERMINAL), "running": TERMINAL}
-"""The table of docs/explanation/job-guarantee.md. A job may end without having been seen to run: when it is cancelled."""
+"""The table of docs/explanation/job-guarantee.md. A job that is cancelled or known may end without having run."""
 
 MAY_END_A_HUB_FAULT = ("hub_unavailable",)
 """Codes with which a run may fail whose hub was ill: after all its attempts."""
@@ -108,7 +109,7 @@ def _may_fail(job: Mapping[str, Any], run: Mapping[str, Any]) -> bool:
 
 def _steps(what: str, statuses: Sequence[str], table: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """The steps that the table does not know. A run that a job shares may be anywhere when the job begins."""
-    for before, after in zip(statuses, statuses[1:], strict=False):
+    for before, after in pairwise(statuses):
         if after not in table.get(before, ()):
             yield f"{what} went from {before} to {after}"
 
@@ -153,9 +154,7 @@ def _table_violations(connection: sa.Connection) -> Iterator[tuple[str, str]]:
     for key, n, low, high in rows("SELECT score_key, count(*), min(raw), max(raw) FROM scores GROUP BY score_key"):
         if abs(high - low) > 1e-9:
             yield key, f"{n} scores of one key differ: {low} to {high}"
-    for (job,) in rows(
-        "SELECT job_id FROM events GROUP BY job_id HAVING count(*) <> max(seq) OR min(seq) <> 1"
-    ):
+    for (job,) in rows("SELECT job_id FROM events GROUP BY job_id HAVING count(*) <> max(seq) OR min(seq) <> 1"):
         yield job, "its events have gaps"
 
 

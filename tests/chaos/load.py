@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -27,14 +28,17 @@ BENCHMARKS = (["demo-reading"], ["demo-reading"], ["demo-fmri"], ["demo-reading"
 
 @dataclass
 class Accepted:
-    """A job that was answered with 200 or 202, and what was seen of it since."""
+    """A job that was answered with 200 or 202, and what was seen of it since.
+
+    `computed_at` is when, by the service's own word, a worker brought it to its end.
+    """
 
     id: str
     number: str
     request: Mapping[str, Any]
     at: float
     status: str | None = None
-    finished_at: float | None = None
+    computed_at: float | None = None
     cancel_at: float | None = None
 
 
@@ -76,9 +80,9 @@ class Load:
         self._http.close()
 
     def finished_since(self, at: float) -> int:
-        """How many accepted jobs were first seen finished after this time."""
+        """How many accepted jobs a worker finished after this time."""
         with self._lock:
-            return sum(job.finished_at is not None and job.finished_at > at for job in self.accepted.values())
+            return sum(job.computed_at is not None and job.computed_at > at for job in self.accepted.values())
 
     def accepted_since(self, at: float) -> int:
         """How many jobs were accepted after this time."""
@@ -111,7 +115,7 @@ class Load:
             answer = self.ask("POST", "/v1/jobs", json=body, headers={"Idempotency-Key": f"chaos-{number}"})
             if answer is not None and answer.status_code in (200, 202):
                 job = answer.json()
-                seen = Accepted(job["id"], number, request, time.monotonic())
+                seen = Accepted(job["id"], number, request, time.time())
                 with self._lock:
                     self.accepted.setdefault(job["id"], seen)
                 self._see(seen, job)
@@ -181,8 +185,8 @@ class Load:
         status = str(document["status"])
         if job.status in TERMINAL and status != job.status:
             self._tell(f"job {job.id} was {job.status} and then {status}")
-        if status in TERMINAL and job.finished_at is None:
-            job.finished_at = time.monotonic()
+        if status in TERMINAL and status != "cancelled" and not document["cached"]:
+            job.computed_at = datetime.fromisoformat(document["finished_at"]).timestamp()
         job.status = status
 
     def _judge(self, answer: httpx.Response, start: float) -> None:

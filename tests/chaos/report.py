@@ -12,12 +12,11 @@ COLUMNS = ("fault", "injected", "jobs accepted", "jobs finished", "attempts repe
 
 @dataclass
 class Episode:
-    """One fault, from its injection until jobs finish again."""
+    """One fault, from its injection until jobs finish again; what was repeated counts until the next one."""
 
     fault: str
     detail: str
     started_at: float
-    ended_at: float = 0.0
     n_accepted: int = 0
     n_finished: int = 0
     n_repeated: int = 0

@@ -23,7 +23,11 @@ def connection(tmp_path: Path) -> Connection:
     for name in FOLDERS:
         (tmp_path / name).mkdir()
     messages = str(tmp_path / "messages")
-    options: dict[str, object] = {"data_folder_in": messages, "data_folder_out": messages, "control_folder": str(tmp_path / "control")}
+    options: dict[str, object] = {
+        "data_folder_in": messages,
+        "data_folder_out": messages,
+        "control_folder": str(tmp_path / "control"),
+    }
     options["polling_interval"] = 0.01
     return Connection("filesystem://", transport=TRANSPORT, transport_options=options)
 

@@ -21,12 +21,15 @@ N_RACES = 1000
 ENDS = {f"job.{status}" for status in TERMINAL_JOBS} | {f"run.{status}" for status in TERMINAL_RUNS}
 
 
-def submit(database: Database, model_id: str) -> str:
-    order = NewJob(
+def order(model_id: str) -> NewJob:
+    return NewJob(
         model_id=model_id, requested_revision=None, benchmarks=(("brain", 1),), protocol="grouped", scoring_version="1"
     )
+
+
+def submit(database: Database, model_id: str) -> str:
     with database.write() as session:
-        return jobs.submit(session, order).id
+        return jobs.submit(session, order(model_id)).id
 
 
 def claim(database: Database, *, lease_s: float = 60) -> Claim:
@@ -89,10 +92,9 @@ def at_once(pool: ThreadPoolExecutor, *actions: Callable[[], object]) -> list[ob
 def test_a_thousand_cancels_against_finishes_end_each_job_once(
     database: Database, pool: ThreadPoolExecutor, score_id: str
 ) -> None:
-    outcomes: Counter[str] = Counter()
-    for number in range(N_RACES):
-        job_id = submit(database, f"model-{number}")
-        held = claim(database)
+    job_ids, claims = submitted_and_claimed(database, N_RACES)
+    answers: dict[str, tuple[object, object]] = {}
+    for number, (job_id, held) in enumerate(zip(job_ids, claims, strict=True)):
 
         def finish(held: Claim = held) -> bool:
             with database.write() as session:
@@ -103,17 +105,32 @@ def test_a_thousand_cancels_against_finishes_end_each_job_once(
                 return jobs.cancel(session, job_id).status.value
 
         # Who is started first has an advantage; it changes sides.
-        both = (finish, cancel) if number % 2 else (cancel, finish)
-        answers = dict(zip(both, at_once(pool, *both), strict=True))
+        if number % 2:
+            has_finished, status = at_once(pool, finish, cancel)
+        else:
+            status, has_finished = at_once(pool, cancel, finish)
+        answers[job_id] = (status, has_finished)
+    outcomes: Counter[str] = Counter()
+    for job_id, (status, has_finished) in answers.items():
         with database.read() as session:
             job = jobs.get(session, job_id)
         (run,) = job.runs
-        assert job.status.value == run.status.value == answers[cancel]
-        assert answers[finish] == (run.status.value == "succeeded") == (run.score_id is not None)
+        assert job.status.value == run.status.value == status
+        assert has_finished == (status == "succeeded") == (run.score_id is not None)
         ends = [kind for kind in event_types(database, job_id) if kind in ENDS]
         assert sorted(ends) == [f"job.{job.status}", f"run.{job.status}"]
         outcomes[job.status.value] += 1
     assert set(outcomes) == {"cancelled", "succeeded"}, outcomes
+
+
+def submitted_and_claimed(database: Database, n: int) -> tuple[list[str], list[Claim]]:
+    """Running jobs and the claims that hold them."""
+    with database.write() as session:
+        job_ids = [jobs.submit(session, order(f"model-{number}")).id for number in range(n)]
+    with database.write() as session:
+        claims = [claimed for _ in job_ids if (claimed := runs.claim(session, worker="w", lease_s=600))]
+    run_of = {held.model_id: held for held in claims}
+    return job_ids, [run_of[f"model-{number}"] for number in range(n)]
 
 
 def test_reconcilers_at_once_take_each_lost_run_back_once(database: Database, pool: ThreadPoolExecutor) -> None:

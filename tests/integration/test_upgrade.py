@@ -83,7 +83,9 @@ def write_job(connection: sa.Connection, job_id: str, *, options: dict[str, Any]
     identity = {"request_key": request_key(work, force=False), "batch_key": batch_key(work.model_id, None, options)}
     fixed = {"benchmark": BENCHMARK, "benchmark_version": version, "seed": 0, "scoring_version": SCORING_VERSION}
     start = {"fraction": 0.0, "not_before": SUBMITTED_AT}
-    insert(connection, "runs", {"id": run_id, **identity, **shared, **fixed, **start, **run, "status": RunStatus(status)})
+    insert(
+        connection, "runs", {"id": run_id, **identity, **shared, **fixed, **start, **run, "status": RunStatus(status)}
+    )
     insert(connection, "job_runs", {"job_id": job_id, "run_id": run_id, "position": 0})
     kinds = ["job.queued"] + (["run.running", "job.running"] if status == "running" else [])
     for seq, kind in enumerate(kinds, start=1):
