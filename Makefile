@@ -10,7 +10,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test check perf serve worker migrate clean
+.PHONY: help install demo test chaos check perf serve worker migrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real m
 
 test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+chaos: $(VENV)/.installed-test ## kill everything at random under load: FAULTS=30 STACK=both SEED=1 OUT=folder
+	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),30) --stack $(or $(STACK),both) \
+		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
 
 check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -17,6 +17,8 @@ from pydantic import Field
 
 from storage.settings import StorageSettings
 
+from .file_bells import TRANSPORT
+
 WAKE = "broca.wake"
 """Name of the one task: it carries a job's id for the eye only."""
 
@@ -50,6 +52,8 @@ def make_app(settings: QueueSettings) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker whose broker is away for long polls on; by default it would end
+        broker_transport=None if settings.broker_url else TRANSPORT,
         broker_transport_options=_transport_options(settings),
     )
     return app

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 
-from storage import runs, workers
+from storage import idempotency, runs, workers
 from storage.engine import Database
 
 from .processes import kill_marked
