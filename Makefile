@@ -10,7 +10,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test check perf serve worker migrate clean
+.PHONY: help install demo test fuzz check perf serve worker migrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real m
 
 test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+fuzz: $(VENV)/.installed-test ## hold a server against its OpenAPI document on both stacks; CASES=10000
+	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest -q -s tests/e2e/test_contract.py
 
 check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/ruff check .
