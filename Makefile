@@ -10,7 +10,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test chaos check perf serve worker migrate clean
+.PHONY: help install demo test chaos fuzz check perf serve worker migrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
 chaos: $(VENV)/.installed-test ## kill everything at random under load: FAULTS=30 STACK=both SEED=1 OUT=folder
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),30) --stack $(or $(STACK),both) \
 		$(if $(SEED),--seed $(SEED)) $(if $(OUT),--out $(OUT))
+
+fuzz: $(VENV)/.installed-test ## hold a server against its OpenAPI document on both stacks; CASES=10000
+	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest -q -s tests/e2e/test_contract.py
 
 check: $(VENV)/.installed-test ## lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from scoring.errors import CodedError, OptionUnknown
 
@@ -146,7 +147,19 @@ def _on_http(request: Request, error: Exception) -> Response:
         415: MediaTypeUnsupported("the body has another media type", hint="send application/json"),
     }
     problem = known.get(error.status_code, ApiError("the request could not be answered"))
-    return problem_response(request, problem, status=error.status_code, headers=error.headers or {})
+    headers = {"Allow": _methods(request)} if error.status_code == 405 else error.headers or {}
+    return problem_response(request, problem, status=error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> str:
+    """The methods that an address knows, of all its routes; the framework names those of the first one only."""
+    known = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+    routes = request.app.router.routes
+    return ", ".join(
+        method
+        for method in known
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 def _on_unexpected(request: Request, _: Exception) -> Response:

