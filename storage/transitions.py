@@ -31,10 +31,13 @@ def lock_runs(
 
 
 def lock_live_jobs(session: Session, run_ids: Collection[str]) -> Sequence[JobRow]:
-    """The rows of unfinished jobs that want any of these runs, locked until the transaction ends."""
+    """The rows of unfinished jobs that want any of these runs, locked until the transaction ends.
+
+    Finished ones are left out here, not by the query: SQLite would look for it through every unfinished job there is.
+    """
     wanting = sa.select(JobRunRow.job_id).where(JobRunRow.run_id.in_(run_ids))
-    query = sa.select(JobRow).where(JobRow.id.in_(wanting), JobRow.status.in_(LIVE_JOBS)).order_by(JobRow.id)
-    return session.scalars(query.with_for_update(key_share=True)).all()
+    query = sa.select(JobRow).where(JobRow.id.in_(wanting)).order_by(JobRow.id)
+    return [job for job in session.scalars(query.with_for_update(key_share=True)) if job.status in LIVE_JOBS]
 
 
 def announce(

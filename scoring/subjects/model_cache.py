@@ -144,12 +144,20 @@ class ModelCache:
         return [*self.folder.glob("models--*"), *self.folder.glob("*/models--*")]
 
     def _excess(self, revision: Revision, n_bytes: int, uses: dict[Revision, int]) -> int:
-        """How many bytes have to go; those that others are bringing count as if they were here."""
-        still = {one: _missing(one, n) for one, n in uses.items() if one != revision and not one.is_whole}
-        coming = _missing(revision, n_bytes) + sum(still.values())
+        """How many bytes have to go; those that others are bringing count as if they were here.
+
+        They go on meanwhile, so each file's size is read once, after it is known which revisions are whole.
+        """
+        pending = {one: n for one, n in uses.items() if not one.is_whole} | {revision: n_bytes}
+        settled = {path for one in pending for path in _settled(one.storage)}
+        sizes = {storage: {path: _size(path) for path in _files(storage)} for storage in self._storages()}
+        coming = 0
+        for one, n_wanted in pending.items():
+            found = sizes.get(one.storage, {})
+            coming += max(0, n_wanted - sum(n for path, n in found.items() if path not in settled))
         excess = coming - free_bytes(self.folder)
         if self.keeping.cache_bytes is not None:
-            here = sum(_size(path) for storage in self._storages() for path in _files(storage))
+            here = sum(sum(found.values()) for found in sizes.values())
             excess = max(excess, here + coming - self.keeping.cache_bytes)
         return excess
 
@@ -229,14 +237,14 @@ def _files(storage: Path) -> set[Path]:
     return inside.union(*(one.blobs() for one in _revisions(storage)))
 
 
+def _settled(storage: Path) -> set[Path]:
+    """Files of revisions that are whole."""
+    return {path for one in _revisions(storage) if one.is_whole for path in one.blobs()}
+
+
 def _loose(storage: Path) -> set[Path]:
     """Files that belong to no revision that is whole: pieces of downloads."""
-    return _files(storage).difference(*(one.blobs() for one in _revisions(storage) if one.is_whole))
-
-
-def _missing(revision: Revision, n_bytes: int) -> int:
-    """How many of a revision's bytes are still to come, where what lies loose beside it is taken for its own."""
-    return max(0, n_bytes - sum(map(_size, _loose(revision.storage))))
+    return _files(storage) - _settled(storage)
 
 
 def _gain(gone: list[Revision]) -> int:

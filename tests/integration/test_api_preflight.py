@@ -199,7 +199,10 @@ def test_benchmarks_and_protocols_are_checked_one_by_one(client, hub):
 
 
 def test_data_that_nobody_can_fetch_are_told(client, hub):
-    found = ask(client, "demo/tiny", "narratives")
+    fetchable = ask(client, "demo/tiny", "futrell2018")
+    assert fetchable["benchmarks"][0]["data_ready"] is False
+    assert "come when they are first needed" in check(fetchable, "data")["detail"]
+    found = ask(client, "demo/tiny", "wehbe2014")
     assert found["benchmarks"][0]["data_ready"] is False
     assert failed(found) == {"data": "data_missing"}
 
@@ -207,8 +210,8 @@ def test_data_that_nobody_can_fetch_are_told(client, hub):
 def test_known_scores_durations_and_the_queue_are_told(client_on_both, hub, model, database):
     client = client_on_both
     sha = hub.add("org/good", model)
+    jobs_before = client.post("/v1/jobs", json={"model": "org/good", "benchmarks": ["demo-fmri"]}).json()
     with database.write() as session:
-        jobs_before = client.post("/v1/jobs", json={"model": "org/good", "benchmarks": ["demo-fmri"]}).json()
         claim = runs.claim(session, worker="w1", lease_s=60)
         models.remember(session, NewModel(id=claim.model_id, revision=sha))
         (run,) = claim.runs
@@ -223,7 +226,7 @@ def test_known_scores_durations_and_the_queue_are_told(client_on_both, hub, mode
     waiting = client.post("/v1/jobs", json={"model": "demo/tiny", "benchmarks": ["demo-reading"]}).json()
     found = client.post(URL, json={"model": "org/good", "benchmarks": ["demo-fmri"]}).json()
     assert found["cached"]
-    assert found["benchmarks"][0]["score"] == stored.id
+    assert found["benchmarks"][0]["score"] == stored
     assert found["benchmarks"][0]["duration_s"] >= 0
     assert found["queue"]["jobs_ahead"] == 1
     both = client.post(URL, json={"model": "org/good", "benchmarks": ["demo-fmri", "demo-reading"]}).json()

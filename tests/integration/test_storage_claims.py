@@ -188,6 +188,9 @@ def test_no_step_of_a_claim_reads_the_whole_queue(database: Database) -> None:
     for text, values in about_runs:
         plan = explain(database, text, values)
         assert not re.search(r"SCAN runs$|Seq Scan on runs", plan, flags=re.MULTILINE), plan
+    for text, values in seen:
+        if "FROM jobs" in text or "UPDATE jobs" in text:
+            assert "ix_jobs_status" not in explain(database, text, values)
     front = explain(database, *about_runs[0])
     assert "ix_runs_queue" in front
     assert "Sort" not in front

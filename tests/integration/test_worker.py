@@ -460,22 +460,31 @@ def test_a_run_whose_time_is_up_expires_in_the_sweep(database, start):
     assert job.runs[0].attempt == 0
 
 
-def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(database, start):
-    with database.write() as session:
-        workers.beat(session, worker_id="large", host="h", pid=1, device="cpu", memory_bytes=1 << 50)
-    start(max_memory_bytes=1000)
+def fail_as_too_large(database, *, others):
+    """The run of a new job after a worker with 1000 bytes could not take its model, which needs 5000."""
     job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
-    run = wait_for(lambda: (run := the_job(database, job_id).runs[0]).min_memory_bytes and run)
-    assert (run.status, run.attempt, run.error["code"]) == ("queued", 0, "model_too_large")
-    assert run.min_memory_bytes > 1000
     with database.write() as session:
-        assert runs.claim(session, worker="large", lease_s=60, memory_bytes=1 << 50, device_class="cpu")
+        for name, memory in {"here": 1000, **others}.items():
+            workers.beat(session, worker_id=name, host="h", pid=1, device="cpu", memory_bytes=memory)
+        here = next(one for one in workers.alive(session, within_s=60) if one.id == "here")
+        claim = runs.claim(session, worker="here", lease_s=60, device_class="cpu", memory_bytes=1000)
+    failure = Failure(code="model_too_large", detail="too large", needed_bytes=5000)
+    Ledger(claim, WorkerSettings(), database, here=here).fail(claim.runs, failure)
+    return the_job(database, job_id).runs[0]
 
 
-def test_a_model_too_large_for_every_worker_fails_at_once(database, start):
-    start(max_memory_bytes=1000)
-    job = finished(database, submit(database, benchmarks=BOTH_DEMOS[1:]))
-    assert (job.runs[0].error["code"], job.runs[0].attempt) == ("model_too_large", 1)
+def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(database):
+    run = fail_as_too_large(database, others={"large": 5000})
+    assert (run.status, run.attempt, run.error["code"]) == ("queued", 0, "model_too_large")
+    with database.write() as session:
+        assert runs.claim(session, worker="here", lease_s=60, memory_bytes=1000, device_class="cpu") is None
+        claim = runs.claim(session, worker="large", lease_s=60, memory_bytes=5000, device_class="cpu")
+    assert [one.id for one in claim.runs] == [run.id]
+
+
+def test_a_model_too_large_for_every_worker_fails_at_once(database):
+    run = fail_as_too_large(database, others={"larger": 4999})
+    assert (run.status, run.attempt, run.error["code"]) == ("failed", 1, "model_too_large")
 
 
 @pytest.mark.parametrize(
