@@ -34,10 +34,11 @@ def read(session: Session, job_ids: Collection[str], *, worker_silence_s: float)
         rows[row.id].append(row)
     queued = [job_id for job_id, found in rows.items() if found[0].status is JobStatus.QUEUED]
     waiting = {job_id for job_id, found in rows.items() if _is_waiting(found)}
-    has_worker = bool(waiting) and bool(workers.alive(session, within_s=worker_silence_s))
+    alive = workers.alive(session, within_s=worker_silence_s) if waiting else ()
+    at_hand = sorted({f"{worker.device_class} {worker.memory_bytes}" for worker in alive})
     places = queue_places.read(session, queued)
     return {
-        job_id: _stamp(found, surroundings=[job_id in waiting and has_worker, places.get(job_id)])
+        job_id: _stamp(found, surroundings=[at_hand if job_id in waiting else None, places.get(job_id)])
         for job_id, found in rows.items()
     }
 

@@ -63,7 +63,7 @@ def as_caller(name: str | None) -> dict[str, str]:
 
 def fail_everything(database: Database) -> None:
     with database.write() as session:
-        while claim := runs.claim(session, worker="w", lease_s=60):
+        while claim := runs.claim(session, worker="w", lease_s=60, device_class="cpu"):
             for run in claim.runs:
                 runs.fail(session, claim.token, run.id, PROBLEM)
 
@@ -328,7 +328,7 @@ def test_whatever_changes_in_a_job_changes_its_tag(client: TestClient, database:
     client.post(ahead["urls"]["cancel"])
     look("first in the queue")
     with database.write() as session:
-        claim = runs.claim(session, worker="w", lease_s=60)
+        claim = runs.claim(session, worker="w", lease_s=60, device_class="cpu")
     assert claim is not None
     look("claimed")
     steps = [(0.1, "load", None), (0.2, "load", None), (0.2, "load", "passage 1"), (0.3, "fit", None)]

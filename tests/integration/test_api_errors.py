@@ -70,7 +70,7 @@ def client(database: Database, database_url: str, tmp_path: Path) -> Iterator[Te
         ("GET", "/v1/leaderboard?format=xml", 422, "request_invalid"),
         ("GET", "/v1/leaderboard?family=%00", 422, "request_invalid"),
         ("GET", "/v1/version?x=1", 422, "request_invalid"),
-        ("POST", "/v1/jobs?validate_only=true", 422, "request_invalid"),
+        ("POST", "/v1/jobs?dry_run=true", 422, "request_invalid"),
     ],
 )
 def test_every_error_is_a_problem(client: TestClient, method: str, path: str, status: int, code: str) -> None:
@@ -139,7 +139,7 @@ def test_the_unexpected_is_told_without_details(client: TestClient, monkeypatch:
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr("storage.jobs.get", broken)
+    monkeypatch.setattr("storage.job_stamps.read", broken)
     answer = client.get("/v1/jobs/job_1")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert "secret" not in answer.text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from math import log
 from pathlib import Path
 
@@ -249,10 +248,8 @@ def table_of(n_columns: int) -> str:
     return f"stimulus_id,layer,{names}\na,x{',1' * n_columns}\n"
 
 
-def test_time_grows_with_the_columns_and_their_number_is_bounded(tmp_path: Path) -> None:
-    begun = time.monotonic()
+def test_a_table_with_as_many_columns_as_may_be_is_read_and_a_wider_one_refused(tmp_path: Path) -> None:
     found = read(tmp_path, table_of(MAX_COLUMNS - 2), FEATURES)
-    assert time.monotonic() - begun < 20
     assert found.width == MAX_COLUMNS - 2
     with pytest.raises(ImportMalformed, match=f"has {MAX_COLUMNS + 1} columns; at most {MAX_COLUMNS} are read"):
         read(tmp_path, table_of(MAX_COLUMNS - 1), FEATURES)
@@ -262,9 +259,7 @@ def test_a_wide_parquet_table_is_read_and_a_wider_one_refused(tmp_path: Path) ->
     wide = {f"f{place}": np.ones(1, dtype=np.float32) for place in range(10_000)}
     parquet.write_table(pa.table({"stimulus_id": ["a"], "layer": ["x"], **wide}), tmp_path / "data")
     declared = Declaration(kind=ImportKind.ACTIVATIONS, format=FileFormat.PARQUET)
-    begun = time.monotonic()
     assert read_content(tmp_path / "data", declared, max_bytes=MAX_BYTES).width == 10_000
-    assert time.monotonic() - begun < 20
 
 
 def test_the_numbers_of_layers_and_tensors_are_bounded(tmp_path: Path) -> None:
