@@ -117,12 +117,9 @@ def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
         subprocess.run(
             [*initdb, "--no-locale", "--no-sync"], check=True, capture_output=True, cwd=folder, **_as_unprivileged()
         )
-        options: tuple[str, ...] = (
-            "listen_addresses=",
-            f"unix_socket_directories={folder}",
-            f"fsync={'on' if durable else 'off'}",
-        )
-        options += (f"full_page_writes={'on' if durable else 'off'}",)
+        switch = "on" if durable else "off"
+        options: tuple[str, ...] = ("listen_addresses=", f"unix_socket_directories={folder}")
+        options += (f"fsync={switch}", f"full_page_writes={switch}")
         options += ("max_connections=200", "shared_buffers=64MB", "jit=off")
         command = [str(binaries / "postgres"), "-D", str(data)]
         for option in options:
