@@ -176,7 +176,7 @@ class ModelCache:
         error = ModelCacheBusy if limit is not None and n_bytes <= limit and _gain(whole) >= excess else None
         quota = "" if limit is None else f" and the model cache may hold {limit}"
         raise (error or InsufficientStorage)(
-            f"the model has {n_bytes} bytes, the disk of the model cache has {free_bytes(self.folder)} free{quota}",
+            f"the download has {n_bytes} bytes, the disk of the model cache has {free_bytes(self.folder)} free{quota}",
             hint="free space there, raise BROCA_MODEL_CACHE_BYTES, or point the cache to a larger disk",
         )
 

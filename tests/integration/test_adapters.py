@@ -259,7 +259,7 @@ def test_an_adapter_larger_than_the_disk_is_refused(hub: FakeHub, base: Path, ad
     weights = adapter / "adapter_model.safetensors"
     n_bytes = grow(weights, n_numbers=10**17)
     sha = hub.add("org/adapter", adapter, sizes={weights.name: n_bytes})
-    with pytest.raises(InsufficientStorage, match=r"adapter has 4\d{17} bytes"):
+    with pytest.raises(InsufficientStorage, match=r"download has 4\d{17} bytes"):
         take(hub, base, f"org/adapter@{sha}")
     assert hub.n_weights_served == 0
 
