@@ -90,7 +90,7 @@ async def submit(
         submit_once, request, database, settings, owner=caller.key_id, key=idempotency_key
     )
     if done.is_new and not done.cached:
-        bell.ring(done.job_id)
+        bell.ring(done.job_id, device_class=request.device_class)
     state, waited = await _waited(reader, feed, done.job_id, viewer_of(caller), prefer)
     headers = {"Location": f"/v1/jobs/{done.job_id}", "ETag": state.tag, **waited}
     is_over = done.cached or (bool(waited) and state.is_final)
@@ -181,7 +181,7 @@ def retry_job(
         )
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if is_new:
-        bell.ring(job.id)
+        bell.ring(job.id, device_class=job.device_class)
         response.headers["Retry-After"] = str(POLL_AFTER_S)
     else:
         response.status_code = 200
