@@ -32,7 +32,14 @@ N_LOCAL, N_HUB = 1, 1
 
 
 def campaign(
-    name: str, folder: Path, *, n_faults: int, seed: int, only: Sequence[str] = (), n_workers: int = 2
+    name: str,
+    folder: Path,
+    *,
+    n_faults: int,
+    seed: int,
+    only: Sequence[str] = (),
+    n_workers: int = 2,
+    n_clients: int = 4,
 ) -> Report:
     """Injects so many faults into a stack of this name; its files, logs among them, stay in `folder`."""
     report, begin = Report(name, seed), time.monotonic()
@@ -47,7 +54,7 @@ def campaign(
         with running_stack(name, folder, n_workers=n_workers, **settings) as stack:
             keys_are_honoured = _honours_keys(stack)
             names = ["demo/tiny", *(f"local/{model}" for model in local), *hub_models]
-            load = Load(stack.url, seed, stack.weather, names)
+            load = Load(stack.url, seed, stack.weather, names, n_clients)
             scene = Scene(stack, load, hub, models / "of-the-hub", random.Random(f"{seed} {name}"))
             try:
                 load.start()

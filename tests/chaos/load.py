@@ -16,7 +16,6 @@ import httpx
 from .stack import Weather
 
 TERMINAL = ("succeeded", "partially_succeeded", "failed", "cancelled", "expired")
-N_CLIENTS = 4
 N_UNFINISHED = 2
 """Unfinished jobs that one client keeps: few enough that a new one is soon begun."""
 
@@ -50,6 +49,7 @@ class Load:
     seed: int
     weather: Weather
     models: Sequence[str]
+    n_clients: int = 4
     accepted: dict[str, Accepted] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     n_refused: int = 0
@@ -59,7 +59,7 @@ class Load:
         self._lock = threading.Lock()
         self._limits = httpx.Limits(max_keepalive_connections=0)  # a connection that is kept may close under a request
         self._http = httpx.Client(base_url=self.url, timeout=40, limits=self._limits, trust_env=False)
-        self._threads = [threading.Thread(target=self._live, args=(n,), daemon=True) for n in range(N_CLIENTS)]
+        self._threads = [threading.Thread(target=self._live, args=(n,), daemon=True) for n in range(self.n_clients)]
         self._pool = ThreadPoolExecutor(2 * N_BURST)
         self._numbers = iter(range(10**9))
 

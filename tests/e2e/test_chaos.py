@@ -18,7 +18,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("stack", NAMES)
 def test_no_job_is_lost_or_done_twice_whatever_is_killed(tmp_path: Path, stack: str) -> None:
-    report = campaign(stack, tmp_path, n_faults=len(FAULTS[stack]), seed=6, only=FAULTS[stack])
+    report = campaign(
+        stack, tmp_path, n_faults=len(FAULTS[stack]), seed=6, only=FAULTS[stack], n_workers=1, n_clients=2
+    )
     assert report.violations == []
     assert {episode.fault for episode in report.episodes} == set(FAULTS[stack])
     assert report.n_accepted > 0

@@ -136,4 +136,4 @@ def test_without_redis_submissions_do_not_wait_for_it_and_jobs_finish(
                 process.send_signal(signal.SIGCONT)
             else:
                 own_redis.server.start()
-        wait_for(lambda: post(served) and httpx.get(f"{served.url}/readyz").json()["broker"] == "ok")
+        wait_for(lambda: post(served, force=True) and httpx.get(f"{served.url}/readyz").json()["broker"] == "ok")
