@@ -74,6 +74,8 @@ _QUERY = (
         RunRow.detail,
         RunRow.score_id,
         RunRow.revision,
+        RunRow.device_class,
+        RunRow.min_memory_bytes,
         ModelRow.parameters,
     )
     .join(JobRunRow, JobRunRow.job_id == JobRow.id)

@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from api import event_feed, event_stream
 from api.app import create_app
 from api.settings import ApiSettings
-from storage import jobs, runs
+from storage import expiry, jobs, runs
 from storage.engine import Database
 from storage.tables import EventRow
 from tests.listening import Listening, listening
@@ -92,7 +92,7 @@ def step(database: Database, n_steps: int, stage: Callable[[int], str] = str) ->
                 runs.progress(session, claim.token, run.id, fraction=0.5, stage=stage(number))
     for run in claim.runs:
         with database.write() as session:
-            runs.fail(session, claim.token, run.id, runs.WORKER_LOST)
+            runs.fail(session, claim.token, run.id, expiry.WORKER_LOST)
 
 
 @contextmanager

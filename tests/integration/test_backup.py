@@ -313,7 +313,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
     def age(members: dict[str, bytes]) -> None:
         manifest = json.loads(members.pop("manifest.json"))
         manifest["schema"] = "0003"
-        new = {"jobs": {"owner", "is_private", "priority", "retry_of", "expires_at"}}
+        new = {"jobs": {"owner", "is_private", "priority", "device_class", "retry_of", "expires_at"}}
         new["runs"] = {"priority", "device_class", "min_memory_bytes", "n_halvings", "expires_at"}
         for name in ("api_keys", "idempotency_keys", "tallies"):
             del members[f"tables/{name}.jsonl"], manifest["members"][f"tables/{name}.jsonl"]

@@ -31,7 +31,7 @@ print([name for name in ("torch", "transformers", "huggingface_hub", "xarray", "
 print(sorted(name for name in sys.modules if name.startswith("worker.")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["[]", "['worker.queue']"]
+    assert done.stdout.split("\n")[:2] == ["[]", "['worker.file_bells', 'worker.queue']"]
 
 
 def test_every_setting_says_what_it_is_for() -> None:
