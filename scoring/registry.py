@@ -9,6 +9,7 @@ import difflib
 import importlib
 import pkgutil
 from enum import StrEnum
+from functools import cache
 from types import ModuleType
 
 from .errors import ScoringError
@@ -28,8 +29,9 @@ class Shelf(StrEnum):
 _NOT_ENTRIES = {"array_pickles", "assembly", "base", "catalogue", "download", "manifest", "wehbe_conversion"}
 
 
+@cache
 def names(shelf: Shelf) -> tuple[str, ...]:
-    """The names on a shelf, sorted; nothing on it is imported."""
+    """The names on a shelf, sorted; nothing on it is imported, and the folder is looked at once."""
     package = importlib.import_module(f".{shelf}", __package__)
     found = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
     return tuple(sorted(name.replace("_", "-") for name in found if name not in _NOT_ENTRIES))

@@ -37,8 +37,8 @@ class Catalogue:
         own = self.own(name, version)
         if own is not None:
             return _on_own(own)
-        known = self.names()
         if name not in names(Shelf.BENCHMARKS):
+            known = self.names()
             raise BenchmarkUnknown(f"{name!r} is not one of {', '.join(known)}", hint=did_you_mean(name, known))
         benchmark = benchmark_named(name)
         if version not in (None, benchmark.version):

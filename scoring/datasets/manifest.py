@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from importlib import resources
+from types import MappingProxyType
 
 from ..errors import DataMissing
 from ..registry import did_you_mean
@@ -83,10 +86,11 @@ class Dataset:
         return next(file for file in (*self.files, *self.extras) if file.name == name)
 
 
-def datasets() -> dict[str, Dataset]:
-    """Every data set of the manifest, by name."""
+@cache
+def datasets() -> Mapping[str, Dataset]:
+    """Every data set of the manifest, by name; the file is read once."""
     text = resources.files(__package__).joinpath("manifest.toml").read_text("utf8")
-    return {name: _dataset(name, entry) for name, entry in tomllib.loads(text).items()}
+    return MappingProxyType({name: _dataset(name, entry) for name, entry in tomllib.loads(text).items()})
 
 
 def dataset_named(name: str) -> Dataset:
