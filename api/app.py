@@ -16,6 +16,7 @@ from storage.tally import TallyKeeper
 from worker.queue import Bell
 
 from . import problems
+from .board_cache import BoardCache
 from .bodies import Bodies, Bounds
 from .event_feed import EventFeed
 from .gate import Gate
@@ -79,6 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: ApiSettings = app.state.settings
     app.state.database = Database(settings.resolved_database_url)
     app.state.bell = Bell(settings)
+    app.state.boards = BoardCache(app.state.database)
     app.state.feed = EventFeed(app.state.database)
     app.state.job_reader = JobReader(app.state.database, worker_silence_s=settings.worker_silence_s)
     keeper = TallyKeeper(app.state.database)

@@ -14,9 +14,9 @@ from scoring.protocols import protocol_named
 from storage import leaderboard
 from storage.leaderboard import AVERAGE
 
-from ..conditional import UNCHANGED, tagged
+from ..conditional import UNCHANGED, is_known, not_modified
 from ..csv_tables import CSV_ANSWER, csv_answer, json_answer, wants_csv
-from ..dependencies import DatabaseDependency, SettingsDependency
+from ..dependencies import BoardsDependency, DatabaseDependency, SettingsDependency
 from ..requests import LeaderboardQuery
 from ..score_schemas import Leaderboard
 from ..score_views import board_csv, board_view
@@ -33,6 +33,7 @@ def get_leaderboard(
     request: Request,
     database: DatabaseDependency,
     settings: SettingsDependency,
+    boards: BoardsDependency,
 ) -> Response | Leaderboard:
     """Models beside one another: the newest score with default options of each model on each benchmark.
 
@@ -40,15 +41,28 @@ def get_leaderboard(
     columns: `<name>_raw`, `<name>_normalised`, `<name>_missing` and `<name>_flags`.
     """
     protocol_named(query.protocol)
-    catalogue = settings.catalogue
-    board = _board(query, database, catalogue)
-    if wants_csv(query.format, request):
-        return tagged(request, csv_answer(board_csv(board), name=f"leaderboard-{board.protocol}"))
-    view = board_view(board, catalogue.benchmarks(column.key for column in board.columns))
-    return tagged(request, json_answer(view.model_dump_json()))
+    catalogue, as_csv = settings.catalogue, wants_csv(query.format, request)
+    hidden = catalogue.private_names()
+
+    def write() -> str:
+        board = _board(query, database, catalogue, hidden=hidden)
+        if as_csv:
+            return board_csv(board)
+        view = board_view(board, catalogue.benchmarks(column.key for column in board.columns))
+        return view.model_dump_json()
+
+    written = boards.get(f"{query.model_dump_json()} {sorted(hidden)} {as_csv}", write)
+    if is_known(request, written.tag):
+        return not_modified(written.tag, vary="Accept")
+    name = f"leaderboard-{query.protocol}"
+    answer = csv_answer(written.body, name=name) if as_csv else json_answer(written.body)
+    answer.headers["ETag"] = written.tag
+    return answer
 
 
-def _board(query: LeaderboardQuery, database: DatabaseDependency, catalogue: Catalogue) -> leaderboard.Leaderboard:
+def _board(
+    query: LeaderboardQuery, database: DatabaseDependency, catalogue: Catalogue, *, hidden: frozenset[str]
+) -> leaderboard.Leaderboard:
     key, is_descending = query.sort.removeprefix("-"), query.sort.startswith("-")
     chosen = _chosen(query.names(), catalogue)
     with database.read() as session:
@@ -56,7 +70,7 @@ def _board(query: LeaderboardQuery, database: DatabaseDependency, catalogue: Cat
             session,
             protocol=query.protocol,
             benchmarks=None if chosen is None else tuple(benchmark.name for benchmark in chosen),
-            hidden=catalogue.private_names() if chosen is None else frozenset(),
+            hidden=hidden if chosen is None else frozenset(),
             family=query.family,
             include_synthetic=query.include_synthetic or any(benchmark.synthetic for benchmark in chosen or ()),
             include_baselines=query.include_baselines,

@@ -23,6 +23,8 @@ def upgrade() -> None:
     op.drop_index(QUEUE_WITHOUT_PRIORITY, "runs")
     queue = ["is_background", "priority", "created_at", "id", "not_before", "device_class"]
     partial_index("ix_runs_queue", "runs", queue, "status = 'queued'")
+    op.create_index("ix_runs_finished_at", "runs", ["finished_at"])
+    op.create_index("ix_scores_created_at", "scores", ["created_at"])
     partial_index("ix_runs_expires_at_queued", "runs", ["expires_at"], "status = 'queued'")
     partial_index("uq_jobs_retry_of", "jobs", ["retry_of"], "retry_of IS NOT NULL", unique=True)
     partial_index("ix_jobs_owner_live", "jobs", ["owner"], "status IN ('queued', 'running')")
@@ -40,6 +42,8 @@ def downgrade() -> None:
     op.drop_index("ix_jobs_owner_live", "jobs")
     op.drop_index("uq_jobs_retry_of", "jobs")
     op.drop_index("ix_runs_expires_at_queued", "runs")
+    op.drop_index("ix_scores_created_at", "scores")
+    op.drop_index("ix_runs_finished_at", "runs")
     op.drop_index("ix_runs_queue", "runs")
     partial_index(QUEUE_WITHOUT_PRIORITY, "runs", ["is_background", "created_at", "id"], "status = 'queued'")
     for table, columns in added_columns().items():

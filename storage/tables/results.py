@@ -47,6 +47,7 @@ class ScoreRow(Base):
             "ix_scores_protocol_benchmark_live", "protocol", "benchmark", "model_id", where="superseded_by IS NULL"
         ),
         sa.Index("ix_scores_run_id", "run_id"),
+        sa.Index("ix_scores_created_at", "created_at"),
         sa.Index("ix_scores_model_id_revision", "model_id", "revision"),
     )
 

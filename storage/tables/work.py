@@ -73,6 +73,7 @@ class RunRow(Base):
         partial_index("ix_runs_expires_at_queued", "expires_at", where="status = 'queued'"),
         partial_index("ix_runs_batch_key_queued", "batch_key", where="status = 'queued'"),
         partial_index("ix_runs_lease_until_running", "lease_until", where="status = 'running'"),
+        sa.Index("ix_runs_finished_at", "finished_at"),
         sa.Index("ix_runs_protocol_model_id_benchmark", "protocol", "model_id", "benchmark", "created_at"),
     )
 
