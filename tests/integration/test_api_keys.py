@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -20,6 +21,8 @@ from api.settings import ApiSettings
 from storage import api_keys
 from storage.api_keys import Scope
 from storage.engine import Database
+from tests.listening import listening
+from tests.serving import wait_for
 
 ASKED = {"model": "gpt2", "benchmarks": ["demo-fmri"]}
 
@@ -266,3 +269,51 @@ def test_a_database_that_is_away_asks_for_patience_and_lets_nobody_in(tmp_path: 
         answer = client.get("/v1/benchmarks", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+def test_one_key_cannot_hold_every_connection(database: Database, database_url: str, tmp_path: Path) -> None:
+    settings = {"data_dir": tmp_path / "data", "database_url": database_url, "require_keys": True, "max_streams": 3}
+    with listening(create_app(ApiSettings(**settings))) as server, ExitStack() as opened:
+        http = opened.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
+        _, greedy = new_key(database, "submit")
+        _, other = new_key(database, "read")
+        job = http.post("/v1/jobs", json=ASKED, headers=greedy).json()
+        events, wait = job["urls"]["events"], {"Prefer": "wait=20"}
+
+        def follow(headers: dict[str, str]) -> int:
+            return opened.enter_context(http.stream("GET", events, headers=STREAM | headers)).status_code
+
+        last = ExitStack()
+        assert [follow(greedy) for _ in range(2)] == [200, 200]
+        assert last.enter_context(http.stream("GET", events, headers=STREAM | greedy)).status_code == 200
+        for refused in (
+            http.get(events, headers=STREAM | greedy),
+            http.get(job["urls"]["self"], headers=greedy | wait),
+            http.post("/v1/jobs", json=ASKED, headers=greedy | wait),
+            http.post("/v1/models?id=imported/x&kind=word-vectors&format=text", content=b"the 1", headers=greedy),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+            assert refused.json()["retryable"]
+            assert int(refused.headers["Retry-After"]) > 0
+        assert len(http.get("/v1/jobs", headers=greedy).json()["data"]) == 1, "a refused submission is none"
+        assert follow(other) == 200
+        last.close()
+        wait_for(lambda: http.get(job["urls"]["self"], headers=greedy | {"Prefer": "wait=1"}).status_code == 200)
+        assert follow(greedy) == 200
+        server.app.state.feed.end_streams()
+
+
+def test_without_a_need_for_keys_only_the_last_connections_are_kept(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = {"data_dir": tmp_path / "data", "database_url": database_url, "max_streams": 1, "max_connections": 20}
+    with listening(create_app(ApiSettings(**settings))) as server, ExitStack() as opened:
+        http = opened.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
+        events = http.post("/v1/jobs", json=ASKED).json()["urls"]["events"]
+        streams = [opened.enter_context(http.stream("GET", events, headers=STREAM)) for _ in range(20)]
+        assert [stream.status_code for stream in streams] == [200] * 18 + [429] * 2
+        assert http.get("/v1/jobs").status_code == 200
+        server.app.state.feed.end_streams()
