@@ -61,7 +61,8 @@ class Gate:
         text = presented_key(scope)
         caller = None if text is None else self._keys.recall(text)
         if is_needed and scope["path"] != NOT_COUNTED:
-            self._count(_address(scope) if caller is None else f"key {caller.key_id}")
+            known = None if text is None else self._keys.recognise(text)
+            self._count(_address(scope) if known is None else f"key {known.key_id}")
         scope_needed = needed_scope(scope)
         if scope_needed is None:
             return caller or Caller(key_id=None, scopes=frozenset())

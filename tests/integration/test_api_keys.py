@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from api import security
 from api.app import create_app
 from api.gate import Gate
 from api.security import KNOWN_FOR_S, OPEN_PATHS, CallerDependency
@@ -253,6 +255,35 @@ def test_guesses_are_counted_by_address_before_the_database_is_asked(
     statuses = [client.get("/v1/jobs", headers={"Authorization": guess}).status_code for guess in guesses]
     assert statuses == [401] * 5 + [429] * 15
     assert len(seen) == 5
+
+
+def test_a_key_that_was_silent_is_not_counted_with_the_guesses_from_its_address(
+    opened: Open, database: Database
+) -> None:
+    client = opened(rate_per_s=0.001, rate_burst=25)
+    key_id, headers = new_key(database, "read")
+    assert client.get("/v1/jobs", headers=headers).status_code == 200
+    keys = gate_of(client)._keys
+    now, keys._clock = keys._clock(), lambda: now + 1000 * KNOWN_FOR_S
+    guess = {"Authorization": f"Bearer broca_{'0' * 12}_{'0' * 64}"}
+    assert {client.get("/v1/jobs", headers=guess).status_code for _ in range(30)} == {401, 429}
+    assert client.get("/v1/jobs", headers=headers).status_code == 200
+    stolen = {"Authorization": headers["Authorization"][:-64] + "0" * 64}
+    assert client.get("/v1/jobs", headers=stolen).status_code == 429, "the prefix alone is nobody's"
+    with database.write() as session:
+        api_keys.revoke(session, key_id)
+    now += 2000 * KNOWN_FOR_S
+    assert client.get("/v1/jobs", headers=headers).status_code == 401
+    assert client.get("/v1/jobs", headers=headers).status_code == 429, "a revoked key is nobody's"
+
+
+def test_so_many_keys_are_remembered(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "MAX_KNOWN", 3)
+    ring = security.KeyRing()
+    texts = [new_key(database, "read")[1]["Authorization"].removeprefix("Bearer ") for _ in range(5)]
+    for text in texts:
+        assert asyncio.run(ring.look_up(text, database)) is not None
+    assert [ring.recognise(text) is not None for text in texts] == [False, False, True, True, True]
 
 
 def test_scripts_on_this_machine_are_not_slowed(opened: Open) -> None:

@@ -141,6 +141,10 @@ def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     assert asked == offered
 
 
+def test_no_proxy_is_believed_unless_it_is_named() -> None:
+    assert SERVICES["api"]["environment"]["FORWARDED_ALLOW_IPS"] == "${FORWARDED_ALLOW_IPS:-127.0.0.1}"
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_a_service_is_hardened(name: str) -> None:
     service = SERVICES[name]
