@@ -14,10 +14,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from scoring.addresses import client_of
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 
-from .addresses import client_of
 from .errors import ApiError, Forbidden, RateLimited, Unauthenticated
 from .lasting import Lasting, lasts
 from .problems import problem_response

@@ -18,11 +18,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
+from scoring.addresses import is_elsewhere, is_loopback
 from storage import api_keys
 from storage.api_keys import ApiKey, Scope
 from storage.engine import Database
 
-from .addresses import is_elsewhere, is_loopback
 from .settings import ApiSettings
 
 __all__ = ["ANYONE", "Caller", "CallerDependency", "KeyRing", "Scope", "needed_scope", "needs_key", "presented_key"]
