@@ -67,7 +67,7 @@ def add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     usual = Bounds(max_bytes=settings.max_body_bytes, timeout_s=settings.request_timeout_s)
     upload = Bounds(max_bytes=settings.max_import_bytes, timeout_s=settings.upload_timeout_s)
     uploads = {("POST", path): upload for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, uploads=frozenset(uploads))
     app.add_middleware(Bodies, bounds=usual, bounds_at=uploads)
     if settings.allowed_origins:
         app.add_middleware(CORSMiddleware, **cross_origin(settings.allowed_origins))

@@ -10,6 +10,7 @@
     ├── Unauthenticated: unauthenticated
     ├── Forbidden: forbidden
     ├── RateLimited: rate_limited (worth a retry after a while)
+    ├── TooManyStreams: too_many_streams (worth a retry once one has ended)
     ├── RequestTimedOut: request_timeout (worth a retry)
     ├── HeadersTooLarge: headers_too_large
     ├── RequestMalformed: request_malformed
@@ -107,6 +108,14 @@ class RateLimited(ApiError):
     def __init__(self, detail: str, *, hint: str | None = None, retry_after_s: int) -> None:
         super().__init__(detail, hint=hint)
         self.retry_after_s = retry_after_s
+
+
+class TooManyStreams(ApiError):
+    """The API key, or the whole server, has as many streams, waits and uploads open as it may."""
+
+    code = "too_many_streams"
+    status = 429
+    retryable = True
 
 
 class RequestTimedOut(ApiError):

@@ -6,17 +6,20 @@ Here and not in the routes, so that none can forget it. Pure ASGI.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from contextlib import ExitStack
 
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from scoring.addresses import client_of
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 
-from .addresses import client_of
 from .errors import ApiError, Forbidden, RateLimited, Unauthenticated
+from .lasting import Lasting, lasts
 from .problems import problem_response
 from .rates import Rates
 from .security import ANYONE, READING, Caller, KeyRing, needed_scope, needs_key, presented_key
@@ -29,21 +32,28 @@ NOT_COUNTED = "/livez"
 class Gate:
     """Lets requests through that may pass, with their caller; answers the others with 401, 403, 429 or 503."""
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: ApiSettings, uploads: Collection[tuple[str, str]] = ()) -> None:
         self.app = app
         self._settings = settings
+        self._uploads = uploads
         self._keys = KeyRing()
         self._rates = Rates(settings.rate_per_s, settings.rate_burst)
+        self._lasting = Lasting(max_per_key=settings.max_streams, max_connections=settings.max_connections)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers it with a problem."""
-        if scope["type"] == "http":
-            try:
-                scope.setdefault("state", {})["caller"] = await self._admit(scope)
-            except (ApiError, DatabaseUnavailable) as error:
-                await _refuse(error, scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        with ExitStack() as counted:
+            if scope["type"] == "http":
+                try:
+                    caller = await self._admit(scope)
+                    if lasts(scope, self._uploads):
+                        is_limited = needs_key(scope, self._settings)
+                        counted.enter_context(self._lasting.one_more(caller.key_id if is_limited else None))
+                except (ApiError, DatabaseUnavailable) as error:
+                    await _refuse(error, scope, receive, send)
+                    return
+                scope.setdefault("state", {})["caller"] = caller
+            await self.app(scope, receive, send)
 
     async def _admit(self, scope: AsgiScope) -> Caller:
         """Raises Unauthenticated, Forbidden, RateLimited, DatabaseUnavailable."""
@@ -51,7 +61,8 @@ class Gate:
         text = presented_key(scope)
         caller = None if text is None else self._keys.recall(text)
         if is_needed and scope["path"] != NOT_COUNTED:
-            self._count(_address(scope) if caller is None else f"key {caller.key_id}")
+            known = None if text is None else self._keys.recognise(text)
+            self._count(_address(scope) if known is None else f"key {known.key_id}")
         scope_needed = needed_scope(scope)
         if scope_needed is None:
             return caller or Caller(key_id=None, scopes=frozenset())

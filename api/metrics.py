@@ -10,7 +10,6 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from storage.engine import Database
 from storage.errors import StorageError
+from storage.files import n_bytes
 from storage.state import ServiceState, read_state
 from storage.tally import STAGE_BOUNDS_S
 
@@ -87,7 +87,8 @@ class _Service(Collector):
                 self._state_until = time.monotonic() + STATE_KEPT_S
             if time.monotonic() >= self._folders_until:
                 home, own = self._settings.home, self._settings.own_dir
-                self._folders = {name: folder_bytes(own if name == "own" else home / name) for name in FOLDERS}
+                folders = {name: own if name == "own" else home / name for name in FOLDERS}
+                self._folders = {name: n_bytes(folder, with_incoming=True) for name, folder in folders.items()}
                 self._folders_until = time.monotonic() + FOLDERS_KEPT_S
 
     def describe(self) -> Iterable[Metric]:
@@ -119,17 +120,6 @@ class _Service(Collector):
         yield _gauge("broca_disk_free_bytes", "Bytes free where the data folder is.", {"": usage.free})
         yield _gauge("broca_disk_total_bytes", "Bytes of the disk where the data folder is.", {"": usage.total})
         yield _gauge("broca_folder_bytes", "Bytes of a folder in the data folder.", self._folders, "folder")
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of the files in a folder; files that go while it is looked at are left out."""
-    n_bytes = 0
-    for path in folder.rglob("*"):
-        try:
-            n_bytes += 0 if path.is_symlink() or not path.is_file() else path.stat().st_size
-        except OSError:
-            continue
-    return n_bytes
 
 
 def _queue(state: ServiceState) -> Iterator[Metric]:

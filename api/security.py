@@ -18,11 +18,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import Scope as AsgiScope
 
+from scoring.addresses import is_elsewhere, is_loopback
 from storage import api_keys
 from storage.api_keys import ApiKey, Scope
 from storage.engine import Database
 
-from .addresses import is_elsewhere, is_loopback
 from .settings import ApiSettings
 
 __all__ = ["ANYONE", "Caller", "CallerDependency", "KeyRing", "Scope", "needed_scope", "needs_key", "presented_key"]
@@ -39,6 +39,7 @@ KNOWN_FOR_S = 5.0
 """For so long a key that was found good is not looked up again; after so long a revoked one lets nobody in."""
 
 MAX_KNOWN = 1024
+"""Keys that are remembered, so that their requests are counted as theirs; the one looked up longest ago goes first."""
 
 _NO_KEY = "0" * 64
 """What the digest of an unknown key's secret is compared with, so that it takes as long as a known key's."""
@@ -101,7 +102,10 @@ def caller_of(key: ApiKey) -> Caller:
 
 
 class KeyRing:
-    """The keys of a database, the good ones remembered for `KNOWN_FOR_S` seconds. Used from one event loop."""
+    """The keys of a database: the good ones let in for `KNOWN_FOR_S` seconds, and known again for much longer.
+
+    Used from one event loop.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -109,11 +113,18 @@ class KeyRing:
 
     def recall(self, text: str) -> Caller | None:
         """The caller of a key that was found good a moment ago."""
+        return self._caller_at(text, self._clock())
+
+    def recognise(self, text: str) -> Caller | None:
+        """The caller of a key that was found good at some time: whose request it is, not that it may pass."""
+        return self._caller_at(text, 0.0)
+
+    def _caller_at(self, text: str, now: float) -> Caller | None:
         presented = api_keys.parse(text)
         if presented is None:
             return None
         until, key = self._known.get(presented.prefix, (0.0, None))
-        return _caller_with(presented, key if self._clock() < until else None)
+        return _caller_with(presented, key if now < until else None)
 
     async def look_up(self, text: str, database: Database) -> Caller | None:
         """The caller of a key that the database has; None for others. Raises DatabaseUnavailable."""
@@ -123,6 +134,8 @@ class KeyRing:
         asked_at = self._clock()
         key = await run_in_threadpool(_find, database, presented.prefix)
         caller = _caller_with(presented, key)
+        if key is None:
+            self._known.pop(presented.prefix, None)
         if key is not None and caller is not None:
             self._known[key.prefix] = (asked_at + KNOWN_FOR_S, key)
             self._known.move_to_end(key.prefix)

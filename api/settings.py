@@ -29,6 +29,12 @@ class ApiSettings(QueueSettings):
     )
     rate_burst: int = Field(default=200, gt=0, description="Requests that one key or address may send at once.")
     max_live_jobs: int = Field(default=1000, gt=0, description="Unfinished jobs that one key may have.")
+    max_streams: int = Field(
+        default=100,
+        gt=0,
+        description="Event streams, waits and uploads that one key may have open at once; "
+        "not counted where no key is needed.",
+    )
     key_quota_bytes: int = Field(
         default=5_368_709_120,
         gt=0,

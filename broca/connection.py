@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from scoring.addresses import is_loopback
 
 from .errors import AnswerNotUnderstood, BrocaError, ServerUnreachable, problem_class
 from .version import VERSION
@@ -129,16 +130,6 @@ class Connection:
     def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
         reason = str(error) or type(error).__name__
         return ServerUnreachable(f"no server answers at {self._base_url} ({reason})")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which no proxy can reach."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _credentials(api_key: str | None) -> dict[str, str]:

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import uvicorn
 
-from .connection import is_loopback
+from scoring.addresses import is_loopback
+
 from .worker_process import WorkerProcess
 
 if TYPE_CHECKING:

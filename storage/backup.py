@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from . import export, schema
 from .engine import Database
-from .staging import INCOMING
+from .files import INCOMING, plain_files
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -115,7 +115,7 @@ class _Writer:
                     rows.seek(0)
                     self._add(f"tables/{table.name}.jsonl", rows)
         for name, folder in folders.items():
-            for path in _files(folder):
+            for path in plain_files(folder):
                 self._add_file(f"files/{name}/{path.relative_to(folder).as_posix()}", path)
         manifest = {
             "format": FORMAT,
@@ -220,14 +220,6 @@ class _Reader:
         if any(f"tables/{name}.jsonl" not in self._found for name in manifest["columns"]):
             raise BackupUnusable("a table of the manifest is missing")
         return manifest
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The plain files of a folder, without uploads that are under way."""
-    for path in sorted(folder.rglob("*")):
-        is_incoming = any(part.startswith(INCOMING) for part in path.relative_to(folder).parts)
-        if path.is_file() and not path.is_symlink() and not is_incoming:
-            yield path
 
 
 @contextmanager

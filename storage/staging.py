@@ -16,8 +16,8 @@ from pathlib import Path
 from scoring.errors import InsufficientStorage
 
 from .errors import QuotaExceeded
+from .files import INCOMING, n_bytes, plain_files
 
-INCOMING = ".incoming-"
 ABANDONED_AFTER_S = 24 * 3600.0
 """After so long a folder of an upload belongs to a process that was killed."""
 
@@ -36,15 +36,15 @@ class Owner:
 
     def n_bytes(self) -> int:
         """What the key has brought and is there; also what is just being put there."""
-        marks = (mark for folder in self.folders for mark in folder.glob(f"*/*/{OWNER_FILE}"))
-        return sum(_n_bytes(mark.parent) for mark in marks if _text(mark) == self.key_id)
+        marks = (mark for folder in self.folders for mark in _marks(folder))
+        return sum(n_bytes(mark.parent, with_incoming=True) for mark in marks if _text(mark) == self.key_id)
 
     def require_room(self, n_more_bytes: int = 0) -> None:
         """Raises QuotaExceeded where the key would have brought more than it may."""
-        n_bytes = self.n_bytes() + n_more_bytes
-        if n_bytes > self.quota_bytes:
+        n_wanted = self.n_bytes() + n_more_bytes
+        if n_wanted > self.quota_bytes:
             raise QuotaExceeded(
-                f"with this upload the key would have brought {n_bytes} bytes; it may bring {self.quota_bytes}",
+                f"with this upload the key would have brought {n_wanted} bytes; it may bring {self.quota_bytes}",
                 hint="ask who runs the server to remove what is not needed, or to raise BROCA_KEY_QUOTA_BYTES",
             )
 
@@ -91,10 +91,10 @@ def require_room(uploads: Path, staged: Path, bounds: Bounds) -> None:
     InsufficientStorage where the folder has too many bytes, those of uploads under way among them; QuotaExceeded where
     the owner would have brought too many.
     """
-    n_bytes = _n_bytes(uploads)
-    if n_bytes > bounds.quota_bytes:
+    n_wanted = n_bytes(uploads, with_incoming=True)
+    if n_wanted > bounds.quota_bytes:
         raise InsufficientStorage(
-            f"with this upload there would be {n_bytes} bytes in its folder; there may be {bounds.quota_bytes}",
+            f"with this upload there would be {n_wanted} bytes in its folder; there may be {bounds.quota_bytes}",
             hint="remove folders of uploads that are not needed, or raise BROCA_IMPORT_QUOTA_BYTES",
         )
     if bounds.owner is not None:
@@ -111,12 +111,11 @@ def age_s(path: Path) -> float:
     return time.time() - path.stat().st_mtime
 
 
-def _n_bytes(folder: Path) -> int:
-    n_bytes = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            n_bytes += path.stat().st_size if path.is_file() else 0
-    return n_bytes
+def _marks(folder: Path) -> Iterator[Path]:
+    """Where `<name>/<version>` says who brought it; a file of the same name deeper inside says nothing."""
+    for path in plain_files(folder, with_incoming=True):
+        if path.name == OWNER_FILE and path.parents[2] == folder:
+            yield path
 
 
 def _text(path: Path) -> str | None:

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scoring.child_environment import without_secrets
+from scoring.child_environment import prefer_to_kill, without_secrets
 from scoring.parent import when_parent_ends
 
 from .exchange import Progress
-from .processes import MARK, Family, die_with_parent, leave_no_core, prefer_to_kill
+from .processes import MARK, Family, die_with_parent, leave_no_core
 
 HUB_TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 LAST_WORDS = 2000

@@ -117,12 +117,6 @@ def kernel_kills() -> int | None:
     return int(found.group(1)) if found else None
 
 
-def prefer_to_kill(pid: int) -> None:
-    """Let the kernel take this process and its children first, when memory runs out."""
-    with contextlib.suppress(OSError):
-        (PROC / str(pid) / "oom_score_adj").write_text("1000")
-
-
 def leave_no_core(pid: int) -> None:
     """Let a crash of this process write no image of its memory, which is as large as the model."""
     if sys.platform == "linux":

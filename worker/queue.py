@@ -28,6 +28,9 @@ BELL = "broca"
 BELL_EXPIRES_S = 60
 BROKER_TIMEOUT_S = 3
 
+MAX_WAITING = 100
+"""Messages in a queue beyond which no bell is rung: brokers drop what has expired only when somebody takes it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,12 +100,19 @@ class Bell:
         while (rung := self._rung.get()) is not None:
             job_id, bell = rung
             try:
-                self._app.send_task(WAKE, args=[job_id], queue=bell, expires=BELL_EXPIRES_S, retry=False)
+                self._send(job_id, bell)
                 self._state = "ok"
             except Exception as error:  # the bell is a courtesy: whatever went wrong, workers look by themselves
                 self._state = "unreachable"
                 _log.warning("the bell for job %s could not be rung: %s", job_id, error)
         self._app.close()
+
+    def _send(self, job_id: str, bell: str) -> None:
+        """Ring, unless so many wait already that whoever comes to listen is woken anyhow."""
+        with self._app.producer_or_acquire() as producer:
+            if producer.channel.queue_declare(queue=bell).message_count < MAX_WAITING:
+                options = {"queue": bell, "expires": BELL_EXPIRES_S, "retry": False, "producer": producer}
+                self._app.send_task(WAKE, args=[job_id], **options)
 
 
 def bell_of(device_class: str) -> str:

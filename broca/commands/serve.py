@@ -51,11 +51,10 @@ def serve(
 
 def _require_key(settings: ApiSettings) -> None:
     """Raises BadParameter where other machines would reach a server that nobody has a key for."""
+    from scoring.addresses import is_loopback
     from storage import api_keys
     from storage.engine import Database
     from storage.errors import DatabaseUnavailable
-
-    from ..connection import is_loopback
 
     if is_loopback(settings.host):
         return

@@ -152,6 +152,17 @@ def test_more_connections_than_there_may_be_push_out_the_silent_ones(tmp_path: P
         assert len(psutil.Process(served.process.pid).net_connections()) < 60
 
 
+def test_more_streams_than_connections_leave_room_for_everybody_else(tmp_path: Path) -> None:
+    with serving(tmp_path, "--no-worker", BROCA_MAX_CONNECTIONS="30") as served:
+        with httpx.Client(base_url=served.url, trust_env=False, timeout=20) as http:
+            job = http.post("/v1/jobs", content=ASKED, headers={"Content-Type": "application/json"}).json()
+        head = f"GET {job['urls']['events']} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        with connected(served, 60, head.encode()) as connections:
+            found = [connection.recv(12) for connection in connections[:27]]
+            assert found == [b"HTTP/1.1 200"] * 27
+            assert answers(served)
+
+
 def broca(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "broca", *arguments]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("BROCA_")}

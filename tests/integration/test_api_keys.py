@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
+from api import security
 from api.app import create_app
 from api.gate import Gate
 from api.security import KNOWN_FOR_S, OPEN_PATHS, CallerDependency
@@ -20,6 +23,8 @@ from api.settings import ApiSettings
 from storage import api_keys
 from storage.api_keys import Scope
 from storage.engine import Database
+from tests.listening import listening
+from tests.serving import wait_for
 
 ASKED = {"model": "gpt2", "benchmarks": ["demo-fmri"]}
 
@@ -252,6 +257,35 @@ def test_guesses_are_counted_by_address_before_the_database_is_asked(
     assert len(seen) == 5
 
 
+def test_a_key_that_was_silent_is_not_counted_with_the_guesses_from_its_address(
+    opened: Open, database: Database
+) -> None:
+    client = opened(rate_per_s=0.001, rate_burst=25)
+    key_id, headers = new_key(database, "read")
+    assert client.get("/v1/jobs", headers=headers).status_code == 200
+    keys = gate_of(client)._keys
+    now, keys._clock = keys._clock(), lambda: now + 1000 * KNOWN_FOR_S
+    guess = {"Authorization": f"Bearer broca_{'0' * 12}_{'0' * 64}"}
+    assert {client.get("/v1/jobs", headers=guess).status_code for _ in range(30)} == {401, 429}
+    assert client.get("/v1/jobs", headers=headers).status_code == 200
+    stolen = {"Authorization": headers["Authorization"][:-64] + "0" * 64}
+    assert client.get("/v1/jobs", headers=stolen).status_code == 429, "the prefix alone is nobody's"
+    with database.write() as session:
+        api_keys.revoke(session, key_id)
+    now += 2000 * KNOWN_FOR_S
+    assert client.get("/v1/jobs", headers=headers).status_code == 401
+    assert client.get("/v1/jobs", headers=headers).status_code == 429, "a revoked key is nobody's"
+
+
+def test_so_many_keys_are_remembered(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "MAX_KNOWN", 3)
+    ring = security.KeyRing()
+    texts = [new_key(database, "read")[1]["Authorization"].removeprefix("Bearer ") for _ in range(5)]
+    for text in texts:
+        assert asyncio.run(ring.look_up(text, database)) is not None
+    assert [ring.recognise(text) is not None for text in texts] == [False, False, True, True, True]
+
+
 def test_scripts_on_this_machine_are_not_slowed(opened: Open) -> None:
     client = opened(require_keys=False, rate_per_s=0.001, rate_burst=1)
     assert {client.get("/v1/jobs").status_code for _ in range(20)} == {200}
@@ -266,3 +300,51 @@ def test_a_database_that_is_away_asks_for_patience_and_lets_nobody_in(tmp_path: 
         answer = client.get("/v1/benchmarks", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
+
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+def test_one_key_cannot_hold_every_connection(database: Database, database_url: str, tmp_path: Path) -> None:
+    settings = {"data_dir": tmp_path / "data", "database_url": database_url, "require_keys": True, "max_streams": 3}
+    with listening(create_app(ApiSettings(**settings))) as server, ExitStack() as opened:
+        http = opened.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
+        _, greedy = new_key(database, "submit")
+        _, other = new_key(database, "read")
+        job = http.post("/v1/jobs", json=ASKED, headers=greedy).json()
+        events, wait = job["urls"]["events"], {"Prefer": "wait=20"}
+
+        def follow(headers: dict[str, str]) -> int:
+            return opened.enter_context(http.stream("GET", events, headers=STREAM | headers)).status_code
+
+        last = ExitStack()
+        assert [follow(greedy) for _ in range(2)] == [200, 200]
+        assert last.enter_context(http.stream("GET", events, headers=STREAM | greedy)).status_code == 200
+        for refused in (
+            http.get(events, headers=STREAM | greedy),
+            http.get(job["urls"]["self"], headers=greedy | wait),
+            http.post("/v1/jobs", json=ASKED, headers=greedy | wait),
+            http.post("/v1/models?id=imported/x&kind=word-vectors&format=text", content=b"the 1", headers=greedy),
+        ):
+            assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
+            assert refused.json()["retryable"]
+            assert int(refused.headers["Retry-After"]) > 0
+        assert len(http.get("/v1/jobs", headers=greedy).json()["data"]) == 1, "a refused submission is none"
+        assert follow(other) == 200
+        last.close()
+        wait_for(lambda: http.get(job["urls"]["self"], headers=greedy | {"Prefer": "wait=1"}).status_code == 200)
+        assert follow(greedy) == 200
+        server.app.state.feed.end_streams()
+
+
+def test_without_a_need_for_keys_only_the_last_connections_are_kept(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    settings = {"data_dir": tmp_path / "data", "database_url": database_url, "max_streams": 1, "max_connections": 20}
+    with listening(create_app(ApiSettings(**settings))) as server, ExitStack() as opened:
+        http = opened.enter_context(httpx.Client(base_url=server.url, trust_env=False, timeout=30))
+        events = http.post("/v1/jobs", json=ASKED).json()["urls"]["events"]
+        streams = [opened.enter_context(http.stream("GET", events, headers=STREAM)) for _ in range(20)]
+        assert [stream.status_code for stream in streams] == [200] * 18 + [429] * 2
+        assert http.get("/v1/jobs").status_code == 200
+        server.app.state.feed.end_streams()

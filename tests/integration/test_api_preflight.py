@@ -2,10 +2,14 @@
 
 import json
 import os
+import shutil
+import struct
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
+import psutil
 import pytest
 from starlette.testclient import TestClient
 
@@ -13,11 +17,13 @@ from api import looking
 from api.app import create_app
 from api.settings import ApiSettings
 from scoring.subjects import demo_model
+from scoring.subjects.headers import MAX_HEADER_BYTES
 from storage import models, runs, scores, workers
 from storage.models import NewModel
 from storage.tables import WorkerRow
 from tests.fake_hub import Fault
 from tests.integration.test_api_jobs import a_score
+from tests.serving import wait_for
 
 URL = "/v1/jobs?validate_only=true"
 TOKEN = "hf_" + "Q" * 34
@@ -253,6 +259,37 @@ def test_looks_are_few_at_a_time(settings, hub, model, monkeypatch):
     busy = [one for one in answers if "other models" in one["failure"]["detail"]]
     assert len(busy) == 9 - looking.N_AT_ONCE
     assert {one["failure"]["code"] for one in answers} == {"hub_unavailable"}
+
+
+def test_a_look_is_the_first_to_go_when_memory_ends(settings, hub, model):
+    hub.add("org/slow", model, fault=Fault.HANG)
+    looker = looking.Looker(settings.model_copy(update={"preflight_timeout_s": 20.0}))
+    thread = threading.Thread(target=looker.look, args=("org/slow", None, {}), kwargs={"asks_surprisal": False})
+    thread.start()
+    wait_for(lambda: hub.n_requests)
+    (child,) = (one for one in psutil.Process().children() if looking.MODULE in one.cmdline())
+    first_to_go = Path(f"/proc/{child.pid}/oom_score_adj").read_text().strip()
+    child.kill()
+    thread.join()
+    assert first_to_go == "1000"
+
+
+def test_the_largest_header_fits_into_the_memory_of_a_look(settings, hub, tmp_path):
+    """More than any model has: 150,000 tensors in one file, of one number each."""
+    folder = tmp_path / "many"
+    shutil.copytree(settings.model_dir / "mine", folder)
+    name = "transformer.h.0.mlp.experts.{}.gate_proj.weight_scale_inv"
+    entries = {
+        name.format(number): {"dtype": "F32", "shape": [1], "data_offsets": [4 * number, 4 * number + 4]}
+        for number in range(150_000)
+    }
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    assert 0.5 * MAX_HEADER_BYTES < len(header) <= MAX_HEADER_BYTES
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(600_000))
+    hub.add("org/many", folder)
+    answer = looking.Looker(settings).look("org/many", None, {}, asks_surprisal=False)
+    assert answer["failure"] is None
+    assert answer["seen"]["parameters"] == 150_000
 
 
 def test_the_web_process_stays_light_after_a_preflight(settings, hub):

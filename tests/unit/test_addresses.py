@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from api.addresses import client_of, is_elsewhere, is_loopback
 from api.security import needs_key
 from api.settings import ApiSettings
+from broca.connection import Connection
+from scoring.addresses import client_of, is_elsewhere, is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "::ffff:127.0.0.1"])
@@ -66,3 +67,10 @@ def test_no_key_is_needed_where_all_is_on_this_machine(host: str) -> None:
 )
 def test_a_key_is_needed_where_somebody_else_may_be_asking(scope: dict[str, Any]) -> None:
     assert needs_key(scope, ApiSettings())
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_the_client_asks_this_machine_without_a_proxy(host: str) -> None:
+    connection = Connection(f"http://{host}:1", timeout_s=1)
+    assert not connection._http.trust_env
+    connection.close()

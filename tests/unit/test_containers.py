@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+from api.looking import N_AT_ONCE
+from scoring.subjects.look import MEMORY_BYTES
 from worker.supervisor import STOP_TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +141,15 @@ def test_every_variable_of_the_compose_file_is_in_the_example() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text("utf8")))
     offered = set(re.findall(r"^(\w+)=", (ROOT / ".env.example").read_text("utf8"), re.MULTILINE))
     assert asked == offered
+
+
+def test_no_proxy_is_believed_unless_it_is_named() -> None:
+    assert SERVICES["api"]["environment"]["FORWARDED_ALLOW_IPS"] == "${FORWARDED_ALLOW_IPS:-127.0.0.1}"
+
+
+def test_all_looks_at_models_fit_beside_the_api() -> None:
+    limit = SERVICES["api"]["deploy"]["resources"]["limits"]["memory"]
+    assert int(limit.removesuffix("g")) << 30 >= N_AT_ONCE * MEMORY_BYTES + (512 << 20)
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
