@@ -20,10 +20,13 @@ from scoring.subjects import demo_model
 from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
+from storage.identity import Setting
 from storage.jobs import NewJob
+from storage.models import NewModel
 from storage.runs import Need
 from storage.tables import RunRow
 from tests.fake_hub import Fault
+from worker import attempt
 from worker.exchange import Failure, Progress, Stage
 from worker.ledger import ClaimLost, Ledger
 from worker.retries import backoff_s, elsewhere
@@ -308,6 +311,97 @@ class Away:
         raise DatabaseUnavailable("away")
 
     read = write
+
+
+class AwayAtFirst:
+    """A database that cannot be reached for the first `n` times."""
+
+    def __init__(self, database, n):
+        self._database, self._n = database, n
+
+    def write(self):
+        return self._there().write()
+
+    def read(self):
+        return self._there().read()
+
+    def _there(self):
+        self._n -= 1
+        if self._n >= 0:
+            raise DatabaseUnavailable("away")
+        return self._database
+
+
+def claimed(database):
+    """A new job, and the claim that holds its runs."""
+    job_id = submit(database)
+    with database.write() as session:
+        return job_id, runs.claim(session, worker="w", lease_s=60)
+
+
+def shaken(claim, database):
+    """A ledger whose database is away for a moment."""
+    return Ledger(claim, WorkerSettings(backoff_s=0), AwayAtFirst(database, 2))
+
+
+@pytest.fixture
+def short_ticks(monkeypatch):
+    monkeypatch.setattr("worker.ledger.TICK_S", 0.01)
+
+
+BUSY = Failure(code="hub_unavailable", detail="busy", retryable=True)
+
+
+@pytest.mark.usefixtures("short_ticks")
+@pytest.mark.parametrize(
+    ("write", "ends"),
+    [
+        (lambda ledger: ledger.fail(ledger.open_runs, BUSY), {("queued", 1)}),
+        (lambda ledger: ledger.fail(ledger.open_runs, BUSY.model_copy(update={"retryable": False})), {("failed", 1)}),
+        (lambda ledger: ledger.hand_back(), {("queued", 0)}),
+    ],
+)
+def test_the_end_of_a_run_is_written_once_the_database_is_back(database, write, ends):
+    job_id, claim = claimed(database)
+    ledger = shaken(claim, database)
+    write(ledger)
+    assert ledger.open_runs == ()
+    assert {(run.status, run.attempt) for run in the_job(database, job_id).runs} == ends
+
+
+@pytest.mark.usefixtures("short_ticks")
+def test_what_is_asked_and_noted_meanwhile_waits_for_the_database(database):
+    _, claim = claimed(database)
+    shaken(claim, database).remember(NewModel(id="demo/tiny", revision="abc"))
+    with database.read() as session:
+        assert models.get(session, "demo/tiny").revision == "abc"
+    ledger = shaken(claim, database)
+    ledger.end_known(claim.runs[0], "no key")
+    setting = Setting(benchmark="b", benchmark_version=1, data_sha256="d", protocol="grouped", scoring_version="1")
+    assert shaken(claim, database).beside(setting) == (None, ())
+    assert len(ledger.open_runs) == 2
+
+
+@pytest.mark.usefixtures("short_ticks")
+def test_a_run_whose_end_cannot_be_written_stays_open_until_the_lease_ends(database):
+    job_id, claim = claimed(database)
+    ledger = Ledger(claim, WorkerSettings(lease_s=0.2), Away())
+    with pytest.raises(ClaimLost):
+        ledger.fail(ledger.open_runs[:1], BUSY)
+    assert len(ledger.open_runs) == 2
+    assert {run.status for run in the_job(database, job_id).runs} == {"running"}
+
+
+def test_an_answer_that_cannot_be_recorded_costs_its_own_run_and_no_other(database, start, monkeypatch):
+    def collect(folder, run_id, score):
+        if score.benchmark == "demo-reading":
+            raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(attempt, "collect", collect)
+    start(max_attempts=1, lease_s=60)
+    job = finished(database, submit(database))
+    ended = {run.benchmark: (run.status, run.error and run.error["code"]) for run in job.runs}
+    assert ended == {"demo-fmri": ("succeeded", None), "demo-reading": ("failed", "internal")}
 
 
 def test_a_run_that_takes_too_long_is_ended(database, start):
