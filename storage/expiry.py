@@ -14,7 +14,7 @@ from .engine import now
 from .run_records import Problem
 from .states import RunStatus
 from .tables import RunRow
-from .transitions import FREE, announce, back_to_queue, lock_runs, update_runs
+from .transitions import FREE, announce, back_to_queue, lock_live_jobs, lock_runs, update_runs
 
 BATCH = 200
 """Runs that one transaction changes at the most, so that it is short."""
@@ -57,6 +57,7 @@ def expire_leases(
     update_runs(session, given_up, {"status": RunStatus.FAILED, "error": error, "finished_at": at, **FREE})
     for row in again:
         back_to_queue(session, row, at=at, delay_s=delay_s(row.attempt), values={"error": error})
+    lock_live_jobs(session, [row.id for row in lost])
     for kind, run_ids in ((RunStatus.QUEUED, [row.id for row in again]), (RunStatus.FAILED, given_up)):
         announce(session, run_ids, kind, at=at, data={"error": error, "lease_lost": True})
     return [row.id for row in lost]

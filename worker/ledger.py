@@ -19,7 +19,7 @@ from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.identity import Setting
 from storage.models import NewModel
-from storage.runs import Claim, Problem, Run
+from storage.runs import Claim, Problem, Run, Step
 from storage.workers import Worker
 
 from .exchange import Failure, Progress
@@ -204,10 +204,8 @@ class Ledger:
         now, token = time.monotonic(), self._claim.token
         with self._database.write() as session:
             held = runs.beat(session, token, [*self._open], lease_s=self._settings.lease_s)
-            for run_id in held:
-                line = latest.get(run_id) or latest.get(None)
-                if line is not None:
-                    runs.progress(session, token, run_id, fraction=line.overall, stage=line.stage, detail=line.detail)
+            lines = {run_id: latest.get(run_id) or latest.get(None) for run_id in held}
+            runs.advance(session, token, {run_id: _step(line) for run_id, line in lines.items() if line is not None})
         self._next_beat, self._lease_end = now + self._settings.beat_s, now + self._settings.lease_s
         return held
 
@@ -237,3 +235,7 @@ class Ledger:
         if not self._is_away:
             self._is_away = True
             _log.warning("the database is away; the work on %s goes on while its leases last", self._claim.model_id)
+
+
+def _step(line: Progress) -> Step:
+    return Step(fraction=line.overall, stage=line.stage, detail=line.detail)
