@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from .claims import claim, is_any_due
 from .engine import now
-from .expiry import expire_leases, expire_waiting, is_any_overdue
+from .expiry import expire_leases, expire_unmet, expire_waiting, is_any_overdue
 from .run_records import Claim, Problem, Run, from_row, get
 from .states import RunStatus
 from .tables import RunRow
@@ -33,6 +33,7 @@ __all__ = [
     "beat",
     "claim",
     "expire_leases",
+    "expire_unmet",
     "expire_waiting",
     "fail",
     "from_row",

@@ -23,7 +23,7 @@ from storage.runs import Claim, Problem, Run, Step
 from storage.workers import Worker
 
 from .exchange import Failure, Progress
-from .retries import again, elsewhere
+from .retries import again, elsewhere, may_pass
 from .settings import WorkerSettings
 
 TICK_S = 1.0
@@ -173,6 +173,8 @@ class Ledger:
         self._open.pop(run.id, None)
 
     def _end(self, run: Run, failure: Failure) -> None:
+        if may_pass(failure, self._here):
+            failure = failure.model_copy(update={"retryable": True})
         problem = Problem(**failure.model_dump(exclude={"retry_after_s", "needed_bytes"}))
         with self._database.write() as session:
             repeated = again(run, failure, self._settings)

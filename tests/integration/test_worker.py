@@ -29,6 +29,7 @@ from tests.fake_hub import Fault
 from worker import attempt
 from worker.exchange import Failure, Progress, Stage
 from worker.ledger import ClaimLost, Ledger
+from worker.reconciler import forget
 from worker.retries import backoff_s, elsewhere
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
@@ -554,15 +555,15 @@ def test_a_run_whose_time_is_up_expires_in_the_sweep(database, start):
     assert job.runs[0].attempt == 0
 
 
-def fail_as_too_large(database, *, others):
-    """The run of a new job after a worker with 1000 bytes could not take its model, which needs 5000."""
+def fail_as_too_large(database, *, others, needed_bytes=5000):
+    """The run of a new job after a worker with 1000 bytes could not take its model."""
     job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
     with database.write() as session:
         for name, memory in {"here": 1000, **others}.items():
             workers.beat(session, worker_id=name, host="h", pid=1, device="cpu", memory_bytes=memory)
         here = next(one for one in workers.alive(session, within_s=60) if one.id == "here")
         claim = runs.claim(session, worker="here", lease_s=60, device_class="cpu", memory_bytes=1000)
-    failure = Failure(code="model_too_large", detail="too large", needed_bytes=5000)
+    failure = Failure(code="model_too_large", detail="too large", needed_bytes=needed_bytes)
     Ledger(claim, WorkerSettings(), database, here=here).fail(claim.runs, failure)
     return the_job(database, job_id).runs[0]
 
@@ -579,6 +580,45 @@ def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(data
 def test_a_model_too_large_for_every_worker_fails_at_once(database):
     run = fail_as_too_large(database, others={"larger": 4999})
     assert (run.status, run.attempt, run.error["code"]) == ("failed", 1, "model_too_large")
+
+
+def test_a_model_too_large_for_the_moment_is_tried_again_where_the_memory_was_announced(database):
+    run = fail_as_too_large(database, others={"large": 5000}, needed_bytes=900)
+    assert (run.status, run.attempt, run.min_memory_bytes) == ("queued", 1, None)
+    with database.read() as session:
+        assert run.not_before > database.now(session)
+
+
+def test_a_run_that_waits_for_memory_which_nobody_has_is_given_up_after_an_hour(database):
+    run = fail_as_too_large(database, others={"large": 5000})
+    hour_ago = timedelta(seconds=3601)
+    forget(database)
+    assert status_of(database, run) == "queued"
+    with database.write() as session:
+        session.execute(sa.update(RunRow).values(not_before=run.not_before - hour_ago))
+    forget(database)
+    assert status_of(database, run) == "queued"
+    with database.write() as session:
+        workers.forget(session, "large")
+        workers.beat(session, worker_id="gpu", host="h", pid=1, device="cuda", memory_bytes=4000)
+    forget(database)
+    assert status_of(database, run) == "failed"
+    with database.read() as session:
+        assert runs.get(session, run.id).error["code"] == "model_too_large"
+
+
+def test_memory_of_the_other_class_does_not_count(database):
+    run = fail_as_too_large(database, others={"large": 5000})
+    with database.write() as session:
+        past = run.not_before - timedelta(seconds=3601)
+        session.execute(sa.update(RunRow).values(not_before=past, device_class="gpu"))
+    forget(database)
+    assert status_of(database, run) == "failed"
+
+
+def status_of(database, run):
+    with database.read() as session:
+        return runs.get(session, run.id).status
 
 
 @pytest.mark.parametrize(
