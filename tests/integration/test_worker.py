@@ -333,6 +333,30 @@ class AwayAtFirst:
         return self._database
 
 
+    def dispose(self):
+        self._database.dispose()
+
+
+def test_a_worker_asks_ever_less_often_for_a_database_that_is_away_and_a_bell_ends_the_pause(
+    database, settings, caplog
+):
+    """At a poll of 50 ms, pauses of 50, 100, 200, 400, … ms; each a line without a traceback."""
+    shaky = AwayAtFirst(database, 10**6)
+    supervisor = Supervisor(settings.model_copy(update={"poll_s": 0.05, "beat_s": 0.05}), shaky)
+    supervisor.start()
+    try:
+        time.sleep(5)
+        said = [record for record in caplog.records if record.name == "worker.supervisor" and "away" in record.message]
+        assert {record.exc_info for record in said} == {None}
+        assert 8 <= len(said) <= 16
+        shaky._n = 0
+        job_id = submit(database, model="local/nothing")
+        supervisor.ring()
+        wait_for(lambda: the_job(database, job_id).started_at, timeout_s=1)
+    finally:
+        supervisor.stop()
+
+
 def claimed(database):
     """A new job, and the claim that holds its runs."""
     job_id = submit(database)
