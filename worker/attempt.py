@@ -256,7 +256,8 @@ class Attempt:
             detail = f"the scoring process left no answer that can be read ({type(error).__name__})"
             answer = RunAnswer(failure=Failure(code="internal", detail=detail))
         if answer.score is None:
-            self._ledger.fail([run], answer.failure or Failure(code="internal", detail="the answer is empty"))
+            failure = answer.failure or Failure(code="internal", detail="the answer is empty")
+            self._ledger.fail([run], failure.model_copy(update={"retry_after_s": 0.0}))  # it has no hub to wait for
         else:
             result = Result(
                 score=answer.score,

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scoring.errors import HubUnavailable, ModelTooLarge
 from scoring.host_memory import room_in_groups
 from worker.child import Child, fetch_environment, scoring_environment
 from worker.device import detect_device, device_memory
@@ -166,6 +167,20 @@ def test_a_gpu_that_torch_cannot_use_is_no_device(monkeypatch, tmp_path):
 def test_an_unforeseen_error_is_internal_and_memory_has_its_own_code():
     assert Failure.of(ValueError("odd")) == Failure(code="internal", detail="ValueError: odd")
     assert Failure.of(MemoryError()).code == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    ['"retry_after_s": 1e9', '"retry_after_s": -1', '"retry_after_s": NaN', '"needed_bytes": 9223372036854775807'],
+)
+def test_a_failure_without_measure_is_no_message(claim):
+    with pytest.raises(ValueError, match="1 validation error"):
+        Failure.model_validate_json('{"code": "model_too_large", "detail": "d", ' + claim + "}")
+
+
+def test_what_an_error_asks_for_is_kept_within_bounds():
+    assert Failure.of(HubUnavailable("busy", retry_after_s=1e9)).retry_after_s == 3600
+    assert Failure.of(ModelTooLarge("large", needed_bytes=1 << 70)).needed_bytes == 1 << 60
 
 
 def test_memory_of_gpus_is_the_sum_that_the_driver_states(monkeypatch, tmp_path):
