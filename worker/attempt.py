@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scoring.errors import ScoringError
+from scoring.errors import ModelCacheBusy, ScoringError
 from scoring.subjects.model_cache import in_use
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
@@ -46,6 +46,9 @@ from .word_tables import collect
 MAX_WARNINGS = 20
 """Warnings of one attempt that reach the log."""
 
+CACHE_PATIENCE_S = 10.0
+"""How long a claim waits for the model cache at the most, while others change it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +75,7 @@ class Attempt:
         """Bring every run of the claim to an end, back to the queue, or into other hands."""
         try:
             self._folder.mkdir(parents=True)
-            with in_use(self._settings.model_cache, self._claim.token) as use_file:
+            with in_use(self._settings.model_cache, self._claim.token, timeout_s=self._patience_s) as use_file:
                 model = self._fetch(use_file)
                 if model is not None:
                     self._answer_known(model)
@@ -81,12 +84,20 @@ class Attempt:
             _log.info("claim %s was lost; its work is dropped", self._claim.token)
         except (Stopping, DatabaseUnavailable):
             self._last(self._ledger.hand_back)
+        except ModelCacheBusy as busy:
+            _log.warning("the runs of %s are given back: %s", self._claim.model_id, busy)
+            self._last(lambda: self._ledger.hand_back(delay_s=self._settings.backoff_s))
         except Exception as error:  # the boundary of an attempt: its runs must not wait for their leases to end
             _log.exception("an attempt at %s broke off", self._claim.model_id)
             failure = _unforeseen(error)
             self._last(lambda: self._ledger.fail(self._ledger.open_runs, failure))
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _patience_s(self) -> float:
+        """How long the model cache is waited for: not until the leases end, which nobody renews meanwhile."""
+        return min(CACHE_PATIENCE_S, self._settings.lease_s / 3)
 
     def _last(self, write: Callable[[], None]) -> None:
         """The last that is written about the claim, if it is not lost meanwhile."""

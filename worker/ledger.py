@@ -148,10 +148,10 @@ class Ledger:
             self._while_leases_last(partial(self._end, run, failure))
             self._close(run)
 
-    def hand_back(self) -> None:
+    def hand_back(self, *, delay_s: float = 0.0) -> None:
         """Back to the queue, with the attempt refunded: the runs are not to blame. Raises ClaimLost."""
         for run in self.open_runs:
-            self._while_leases_last(partial(self._refund, run))
+            self._while_leases_last(partial(self._refund, run, delay_s))
             self._close(run)
 
     def _while_leases_last(self, work: Callable[[], Done]) -> Done:
@@ -194,9 +194,9 @@ class Ledger:
                     need=repeated.need,
                 )
 
-    def _refund(self, run: Run) -> None:
+    def _refund(self, run: Run, delay_s: float) -> None:
         with self._database.write() as session:
-            runs.requeue(session, self._claim.token, run.id, refund_attempt=True)
+            runs.requeue(session, self._claim.token, run.id, delay_s=delay_s, refund_attempt=True)
 
     def _look(self) -> set[str]:
         with self._database.read() as session:

@@ -1,5 +1,6 @@
 """The supervisor with its real child processes, on SQLite and PostgreSQL: what a claim turns into."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import benchmark_named
 from scoring.subjects import demo_model
+from scoring.subjects.cache_lock import LOCK
 from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
@@ -427,6 +429,23 @@ def test_an_answer_that_cannot_be_recorded_costs_its_own_run_and_no_other(databa
     job = finished(database, submit(database))
     ended = {run.benchmark: (run.status, run.error and run.error["code"]) for run in job.runs}
     assert ended == {"demo-fmri": ("succeeded", None), "demo-reading": ("failed", "internal")}
+
+
+def test_runs_are_given_back_unspent_while_somebody_changes_the_model_cache(database, start, settings, monkeypatch):
+    monkeypatch.setattr(attempt, "CACHE_PATIENCE_S", 0.2)
+    settings.model_cache.mkdir(parents=True)
+    with (settings.model_cache / LOCK).open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        job_id = submit(database)
+        start()
+        wait_for(lambda: told(database, job_id).count("run.queued") >= 2)
+    wait_for(scoring_processes)
+    assert {run.attempt for run in the_job(database, job_id).runs} == {1}
+
+
+def told(database, job_id):
+    with database.read() as session:
+        return [event.type for event in list_events(session, job_id)]
 
 
 def test_a_run_that_takes_too_long_is_ended(database, start):
