@@ -29,9 +29,6 @@ from .settings import WorkerSettings
 TICK_S = 1.0
 """How often progress is written and a cancelled run noticed, at most."""
 
-SILENCE_S = 30.0
-"""A worker that was silent for so long is not counted upon."""
-
 Done = TypeVar("Done")
 
 _log = logging.getLogger(__name__)
@@ -179,7 +176,7 @@ class Ledger:
         with self._database.write() as session:
             repeated = again(run, failure, self._settings)
             if repeated is None and failure.needed_bytes is not None and self._here is not None:
-                others = workers.alive(session, within_s=SILENCE_S)
+                others = workers.alive(session, within_s=self._settings.worker_silence_s)
                 repeated = elsewhere(run, failure, self._here, others)
             if repeated is None:
                 runs.fail(session, self._claim.token, run.id, problem)

@@ -598,7 +598,7 @@ def test_a_run_whose_time_is_up_expires_in_the_sweep(database, start):
     assert job.runs[0].attempt == 0
 
 
-def fail_as_too_large(database, *, others, needed_bytes=5000):
+def fail_as_too_large(database, *, others, needed_bytes=5000, **settings):
     """The run of a new job after a worker with 1000 bytes could not take its model."""
     job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
     with database.write() as session:
@@ -607,7 +607,7 @@ def fail_as_too_large(database, *, others, needed_bytes=5000):
         here = next(one for one in workers.alive(session, within_s=60) if one.id == "here")
         claim = runs.claim(session, worker="here", lease_s=60, device_class="cpu", memory_bytes=1000)
     failure = Failure(code="model_too_large", detail="too large", needed_bytes=needed_bytes)
-    Ledger(claim, WorkerSettings(), database, here=here).fail(claim.runs, failure)
+    Ledger(claim, WorkerSettings(**settings), database, here=here).fail(claim.runs, failure)
     return the_job(database, job_id).runs[0]
 
 
@@ -618,6 +618,11 @@ def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(data
         assert runs.claim(session, worker="here", lease_s=60, memory_bytes=1000, device_class="cpu") is None
         claim = runs.claim(session, worker="large", lease_s=60, memory_bytes=5000, device_class="cpu")
     assert [one.id for one in claim.runs] == [run.id]
+
+
+def test_a_worker_that_is_silent_for_as_long_as_the_setting_says_is_not_counted_upon(database):
+    run = fail_as_too_large(database, others={"large": 5000}, worker_silence_s=1e-6)
+    assert (run.status, run.error["code"]) == ("failed", "model_too_large")
 
 
 def test_a_model_too_large_for_every_worker_fails_at_once(database):
