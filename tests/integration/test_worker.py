@@ -334,7 +334,6 @@ class AwayAtFirst:
             raise DatabaseUnavailable("away")
         return self._database
 
-
     def dispose(self):
         self._database.dispose()
 
