@@ -65,9 +65,6 @@ class ApiSettings(QueueSettings):
     preflight_timeout_s: float = Field(
         default=8, gt=0, description="Seconds that a preflight may take to look at a model, the hub's part included."
     )
-    worker_silence_s: float = Field(
-        default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."
-    )
 
     @property
     def allowed_origins(self) -> tuple[str, ...]:

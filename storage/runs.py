@@ -17,20 +17,23 @@ from sqlalchemy.orm import Session
 
 from .claims import claim, is_any_due
 from .engine import now
-from .expiry import expire_leases, expire_waiting, is_any_overdue
+from .expiry import expire_leases, expire_unmet, expire_waiting, is_any_overdue
 from .run_records import Claim, Problem, Run, from_row, get
 from .states import RunStatus
 from .tables import RunRow
-from .transitions import FREE, announce, back_to_queue, lock_runs, update_runs
+from .transitions import FREE, announce, back_to_queue, lock_live_jobs, lock_runs, update_runs
 
 __all__ = [
     "Claim",
     "Need",
     "Problem",
     "Run",
+    "Step",
+    "advance",
     "beat",
     "claim",
     "expire_leases",
+    "expire_unmet",
     "expire_waiting",
     "fail",
     "from_row",
@@ -58,6 +61,15 @@ class Need:
     def as_values(self) -> dict[str, Any]:
         """The columns that change."""
         return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """How far a run is, and where."""
+
+    fraction: float
+    stage: str | None = None
+    detail: str | None = None
 
 
 def beat(session: Session, token: str, run_ids: Collection[str], *, lease_s: float) -> set[str]:
@@ -89,16 +101,27 @@ def live_tokens(session: Session) -> set[str]:
 def progress(
     session: Session, token: str, run_id: str, *, fraction: float, stage: str | None = None, detail: str | None = None
 ) -> bool:
-    """Notes how far the run is; within an attempt the fraction never falls. A new stage is an event."""
-    rows = lock_runs(session, RunRow.id == run_id, *_held_by(token))
-    if not rows:
-        return False
-    reached = min(1.0, max(rows[0].fraction, fraction))
-    update_runs(session, [run_id], {"fraction": reached, "stage": stage, "detail": detail})
-    if stage != rows[0].stage:
-        data = {"fraction": reached, "stage": stage, "detail": detail}
-        announce(session, [run_id], "progress", at=now(session), data=data)
-    return True
+    """Notes how far a run is and says whether it is still held: `advance` for one run."""
+    return bool(advance(session, token, {run_id: Step(fraction=fraction, stage=stage, detail=detail)}))
+
+
+def advance(session: Session, token: str, steps: Mapping[str, Step]) -> set[str]:
+    """Notes how far runs are and says which of them are still held.
+
+    Within an attempt the fraction never falls. A new stage is an event.
+    """
+    rows = lock_runs(session, RunRow.id.in_(steps), *_held_by(token))
+    known = {row.id: (row.fraction, row.stage) for row in rows}
+    entered = [run_id for run_id, (_, stage) in known.items() if steps[run_id].stage != stage]
+    if len(entered) > 1:
+        lock_live_jobs(session, entered)
+    for run_id, (fraction, _) in known.items():
+        step = steps[run_id]
+        reached = {"fraction": min(1.0, max(fraction, step.fraction)), "stage": step.stage, "detail": step.detail}
+        update_runs(session, [run_id], reached)
+        if run_id in entered:
+            announce(session, [run_id], "progress", at=now(session), data=reached)
+    return {*known}
 
 
 def set_revision(session: Session, token: str, run_ids: Collection[str], revision: str) -> set[str]:

@@ -56,6 +56,10 @@ class StorageSettings(BaseSettings):
         default=400 * 1024**3, gt=0, description="Bytes that the files of one model may have; larger ones are refused."
     )
 
+    worker_silence_s: float = Field(
+        default=30, gt=0, description="Seconds after which a worker that was not heard of counts as gone."
+    )
+
     @property
     def further_hub_hosts(self) -> tuple[str, ...]:
         """The hosts in `hub_hosts`, one by one."""

@@ -27,6 +27,9 @@ STAGE_BOUNDS_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 21600.0)
 MAX_LABELS = 200
 """A name has at most so many labels in a process; further ones are counted as `other`."""
 
+MAX_STAGES = 1000
+"""Runs whose stage is known in a process; of further ones the longest known is forgotten, uncounted."""
+
 FLUSH_S = 5.0
 
 Key = tuple[str, str]
@@ -70,9 +73,13 @@ class Tally:
     def _hear_run(self, news: News) -> None:
         run_id, status = str(news.run_id), news.type.removeprefix("run.")
         stage = news.data.get("stage") if status == "progress" else None
-        self._end_stage(run_id)
+        began = self._stages.pop(run_id, None)
+        if began is not None and status != "running":
+            self._count_stage(*began)
         if stage is not None:
             self._stages[run_id] = (str(stage), self._clock())
+            if len(self._stages) > MAX_STAGES:
+                del self._stages[next(iter(self._stages))]  # the oldest: its run has ended in another process
         elif status == "running":
             self._add("attempts", "")
         elif status == "queued":
@@ -88,14 +95,12 @@ class Tally:
         elif news.code is not None:
             self._add("attempts_failed", news.code)
 
-    def _end_stage(self, run_id: str) -> None:
-        stage, began = self._stages.pop(run_id, ("", 0.0))
-        if stage:
-            seconds = self._clock() - began
-            for bound in STAGE_BOUNDS_S:
-                self._add("stage_seconds_bucket", f"{stage}|{bound:g}", float(seconds <= bound))
-            self._add("stage_seconds_count", stage)
-            self._add("stage_seconds_sum", stage, seconds)
+    def _count_stage(self, stage: str, began: float) -> None:
+        seconds = self._clock() - began
+        for bound in STAGE_BOUNDS_S:
+            self._add("stage_seconds_bucket", f"{stage}|{bound:g}", float(seconds <= bound))
+        self._add("stage_seconds_count", stage)
+        self._add("stage_seconds_sum", stage, seconds)
 
     def _add(self, name: str, label: str, value: float = 1.0) -> None:
         labels = self._labels.setdefault(name, set())

@@ -1,7 +1,8 @@
 """How a change of runs reaches the jobs that want them, and the order of locks that keeps this free of deadlocks.
 
 Every transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their
-ids. SQLite has one writer at a time and ignores row locks.
+ids: one that announces several things locks the jobs of all their runs before the first. SQLite has one writer at a
+time and ignores row locks.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def announce(
 ) -> None:
     """Writes the event `run.<kind>` into every unfinished job that wants these runs, and renews the jobs' statuses.
 
-    The caller has locked and changed the rows of the runs in this transaction.
+    The caller has locked and changed the rows of the runs in this transaction, and if it announces more than once, has
+    locked the jobs of all the runs together before (`lock_live_jobs`).
     """
     jobs = lock_live_jobs(session, run_ids) if run_ids else []
     runs_by_job = _runs_by_job(session, [job.id for job in jobs]) if jobs else {}

@@ -20,6 +20,9 @@ from .transitions import NO_SYNC
 
 NOBODY = "waiting for a worker: none is running"
 
+GPU_DEVICES = "cuda%"
+"""The pattern, as SQL has it, of devices of the class `gpu`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
@@ -47,7 +50,7 @@ class Worker:
 
 def class_of(device: str) -> str:
     """`gpu` for CUDA devices, `cpu` for all else."""
-    return "gpu" if device.startswith("cuda") else "cpu"
+    return "gpu" if device.startswith(GPU_DEVICES.removesuffix("%")) else "cpu"
 
 
 def beat(

@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scoring.errors import ScoringError
+from scoring.errors import ModelCacheBusy, ScoringError
 from scoring.subjects.model_cache import in_use
 from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
+from storage.errors import DatabaseUnavailable
 from storage.identity import Setting, score_key
 from storage.runs import Claim, Run
 from storage.workers import Worker
@@ -45,6 +46,9 @@ from .word_tables import collect
 MAX_WARNINGS = 20
 """Warnings of one attempt that reach the log."""
 
+CACHE_PATIENCE_S = 10.0
+"""How long a claim waits for the model cache at the most, while others change it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,20 +75,36 @@ class Attempt:
         """Bring every run of the claim to an end, back to the queue, or into other hands."""
         try:
             self._folder.mkdir(parents=True)
-            with in_use(self._settings.model_cache, self._claim.token) as use_file:
+            with in_use(self._settings.model_cache, self._claim.token, timeout_s=self._patience_s) as use_file:
                 model = self._fetch(use_file)
                 if model is not None:
                     self._answer_known(model)
                     self._score(model)
         except ClaimLost:
             _log.info("claim %s was lost; its work is dropped", self._claim.token)
-        except Stopping:
-            self._ledger.hand_back()
+        except (Stopping, DatabaseUnavailable):
+            self._last(self._ledger.hand_back)
+        except ModelCacheBusy as busy:
+            _log.warning("the runs of %s are given back: %s", self._claim.model_id, busy)
+            self._last(lambda: self._ledger.hand_back(delay_s=self._settings.backoff_s))
         except Exception as error:  # the boundary of an attempt: its runs must not wait for their leases to end
             _log.exception("an attempt at %s broke off", self._claim.model_id)
-            self._ledger.fail(self._ledger.open_runs, Failure.of(error).model_copy(update={"retryable": True}))
+            failure = _unforeseen(error)
+            self._last(lambda: self._ledger.fail(self._ledger.open_runs, failure))
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _patience_s(self) -> float:
+        """How long the model cache is waited for: not until the leases end, which nobody renews meanwhile."""
+        return min(CACHE_PATIENCE_S, self._settings.lease_s / 3)
+
+    def _last(self, write: Callable[[], None]) -> None:
+        """The last that is written about the claim, if it is not lost meanwhile."""
+        try:
+            write()
+        except ClaimLost:
+            _log.info("claim %s was lost before its end was written", self._claim.token)
 
     def _fetch(self, use_file: Path) -> ResolvedModel | None:
         """The model on this disk; None where it cannot be had, which ends every run."""
@@ -228,24 +248,39 @@ class Attempt:
             _log.warning("scoring %s: %s", self._claim.model_id, text)
 
     def _record(self, run_id: str, model: ResolvedModel) -> None:
-        """Put one run's answer into the database."""
-        run = self._ledger.take(run_id)
+        """Put one run's answer into the database; what goes wrong with it must not reach the other runs."""
+        run = self._ledger.open_run(run_id)
         if run is None:
             return
         try:
-            answer = RunAnswer.read(run_answer_file(self._folder, run_id))
+            self._end_as_answered(run, model)
+        except (ClaimLost, DatabaseUnavailable):
+            raise
+        except Exception as error:
+            _log.exception("the answer of run %s could not be recorded", run_id)
+            self._ledger.fail([run], _unforeseen(error))
+
+    def _end_as_answered(self, run: Run, model: ResolvedModel) -> None:
+        try:
+            answer = RunAnswer.read(run_answer_file(self._folder, run.id))
         except (OSError, ValueError, ScoringError) as error:  # of its text nothing is repeated: it may be of any file
             detail = f"the scoring process left no answer that can be read ({type(error).__name__})"
             answer = RunAnswer(failure=Failure(code="internal", detail=detail))
         if answer.score is None:
-            self._ledger.fail([run], answer.failure or Failure(code="internal", detail="the answer is empty"))
+            failure = answer.failure or Failure(code="internal", detail="the answer is empty")
+            self._ledger.fail([run], failure.model_copy(update={"retry_after_s": 0.0}))  # it has no hub to wait for
         else:
             result = Result(
                 score=answer.score,
                 revision=model.revision,
                 dtype=self._dtype,
-                words=collect(self._folder, run_id, answer.score),
+                words=collect(self._folder, run.id, answer.score),
                 beside=[found for found in answer.baselines if is_beside(found, answer.score)],
                 needs_twins=self._settings.untrained_twins and needs_twins(run),
             )
             self._ledger.record(run, result)
+
+
+def _unforeseen(error: Exception) -> Failure:
+    """What an error means that is a fault of ours: another attempt may meet it no more."""
+    return Failure.of(error).model_copy(update={"retryable": True})

@@ -41,12 +41,12 @@ ENDING_S = 5.0
 class Child:
     """`python -m module folder`, killed with all that it started; it ends by itself when the supervisor is gone.
 
-    One that is `confined` has left the network, where the kernel lets it.
+    One that is `confined` has left the network, where the kernel lets it; another may hold secrets and is guarded.
     """
 
     def __init__(self, module: str, folder: Path, environment: Mapping[str, str], *, confined: bool = False) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", *(["worker.confined"] if confined else []), module, str(folder)],
+            [sys.executable, "-m", "worker.confined" if confined else "worker.guarded", module, str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -51,6 +51,12 @@ _SPAN = {
 MAX_MESSAGE_BYTES = 1 << 28
 """A larger file is no message."""
 
+MAX_PAUSE_S = 3600.0
+"""The longest pause that a hub may ask for."""
+
+MAX_NEEDED_BYTES = 1 << 60
+"""More memory than this no model needs: what is said to need more is told as needing so much."""
+
 MAX_TEXT = 2000
 """Characters of a message's text that are kept."""
 
@@ -96,22 +102,23 @@ class Failure(Message):
     hint: Text | None = None
     param: Text | None = None
     retryable: bool = False
-    retry_after_s: float = 0.0
-    needed_bytes: int | None = None
+    retry_after_s: float = Field(default=0.0, ge=0, le=MAX_PAUSE_S)
+    needed_bytes: int | None = Field(default=None, ge=0, le=MAX_NEEDED_BYTES)
 
     @classmethod
     def of(cls, error: Exception) -> Self:
         """The failure that an error means; what has no code is `internal`."""
         if isinstance(error, CodedError):
-            pause_s = error.retry_after_s if isinstance(error, HubUnavailable) else None
+            pause_s = (error.retry_after_s if isinstance(error, HubUnavailable) else None) or 0.0
+            needed = error.needed_bytes if isinstance(error, ModelTooLarge) else None
             return cls(
                 code=error.code,
                 detail=error.detail,
                 hint=error.hint,
                 param=error.param,
                 retryable=error.retryable,
-                retry_after_s=pause_s or 0.0,
-                needed_bytes=error.needed_bytes if isinstance(error, ModelTooLarge) else None,
+                retry_after_s=min(max(pause_s, 0.0), MAX_PAUSE_S),
+                needed_bytes=None if needed is None else min(needed, MAX_NEEDED_BYTES),
             )
         if isinstance(error, MemoryError):
             return cls(code="out_of_memory", detail="the computation does not fit into this worker's memory")
@@ -125,7 +132,7 @@ class Progress(Message):
     """
 
     stage: Stage
-    fraction: float
+    fraction: float = Field(allow_inf_nan=False)
     detail: Text | None = None
     run: str | None = None
     ended: bool = False

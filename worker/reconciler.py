@@ -33,7 +33,17 @@ def sweep(database: Database, settings: WorkerSettings) -> None:
 
 
 def forget(database: Database) -> None:
-    """Remove records that have become old: of workers long silent, of requests that may no longer be repeated."""
+    """Remove records that have become old: of workers long silent, of requests that may no longer be repeated.
+
+    Runs that wait for memory which none of the workers has are given up first.
+    """
+    unmet = True
+    while unmet:
+        with database.write() as session:
+            given_up = runs.expire_unmet(session, after_s=FORGOTTEN_AFTER_S)
+        unmet = bool(given_up)
+        if unmet:
+            _log.warning("no worker has the memory for %d runs: %s", len(given_up), ", ".join(given_up))
     with database.write() as session:
         workers.forget_silent(session, after_s=FORGOTTEN_AFTER_S)
         idempotency.forget_old(session)

@@ -43,13 +43,18 @@ def again(run: Run, failure: Failure, settings: WorkerSettings) -> Again | None:
     return None
 
 
+def may_pass(failure: Failure, here: Worker | None) -> bool:
+    """Whether a model is too large for the memory that is free now, and not for what this worker announced."""
+    return here is not None and failure.needed_bytes is not None and failure.needed_bytes <= (here.memory_bytes or 0)
+
+
 def elsewhere(run: Run, failure: Failure, here: Worker, others: Sequence[Worker]) -> Again | None:
     """How a run goes to a live worker that has the memory for a model too large for this one; None without one.
 
     A worker of the other class is taken where the dtype is the worker's choice, with the bytes that its choice needs.
-    A run that was sent for so much memory already has found none, whatever its worker had announced.
+    What this worker announced itself is sought nowhere else: each step leads to a worker with more, so there is an end.
     """
-    if failure.needed_bytes is None or (run.min_memory_bytes or 0) >= failure.needed_bytes:
+    if failure.needed_bytes is None or max(run.min_memory_bytes or 0, here.memory_bytes or 0) >= failure.needed_bytes:
         return None
     room = {worker.id: worker.memory_bytes or 0 for worker in others if worker.id != here.id}
     needed = failure.needed_bytes

@@ -17,6 +17,7 @@ from structlog.contextvars import bind_contextvars
 
 from storage import runs, workers
 from storage.engine import Database
+from storage.errors import DatabaseUnavailable
 from storage.workers import Worker
 
 from .attempt import Attempt
@@ -26,6 +27,8 @@ from .settings import WorkerSettings
 
 STOP_TIMEOUT_S = 20
 FORGET_EVERY_S = 600.0
+MAX_PAUSE_S = 30.0
+"""How long a worker pauses at the most before it asks again for a database that is away."""
 CONFINING = "import sys; from worker.confinement import leave_the_network; sys.exit(not leave_the_network())"
 
 _log = logging.getLogger(__name__)
@@ -69,20 +72,26 @@ class Supervisor:
         try:
             with self._database.write() as session:
                 workers.forget(session, self._here.id)
+        except DatabaseUnavailable:
+            _log.warning("the worker could not sign off: the database is away")
         except Exception:
             _log.exception("the worker could not sign off")
         self._database.dispose()
 
     def _work(self) -> None:
         bind_contextvars(worker=self._here.id)
+        away = _Away("look for work", self._settings.poll_s)
         while not self._stopping.is_set():
             try:
-                if not self._work_once():
-                    self._bell.wait(self._settings.poll_s)
-                    self._bell.clear()
-            except Exception:  # the thread must outlive whatever one attempt or an absent database does
+                pause_s = 0.0 if self._work_once() else self._settings.poll_s
+                away.is_over()
+            except DatabaseUnavailable:  # a bell says that the server reached it again
+                pause_s = away.pause_s()
+            except Exception:  # the thread must outlive whatever one attempt does
                 _log.exception("an attempt broke off; its runs come back when their lease ends")
-                self._stopping.wait(self._settings.poll_s)
+                pause_s = self._settings.poll_s
+            if pause_s and self._bell.wait(pause_s):
+                self._bell.clear()
 
     def _work_once(self) -> bool:
         """Take what is due and bring it to an end; False when nothing was due."""
@@ -108,6 +117,8 @@ class Supervisor:
         """Say every few seconds that this worker is there, and sweep; also while it works."""
         bind_contextvars(worker=self._here.id)
         next_sweep = next_forgetting = 0.0
+        turn_s = min(self._settings.beat_s, self._settings.sweep_s)
+        away = _Away("show that it is alive, or sweep", turn_s)
         _tell_of_the_network()
         while not self._stopping.is_set():
             try:
@@ -118,9 +129,13 @@ class Supervisor:
                 if time.monotonic() >= next_forgetting:
                     next_forgetting = time.monotonic() + FORGET_EVERY_S
                     forget(self._database)
+                away.is_over()
+            except DatabaseUnavailable:
+                self._stopping.wait(away.pause_s())
+                continue
             except Exception:
                 _log.warning("the worker could not show that it is alive, or sweep", exc_info=True)
-            self._stopping.wait(min(self._settings.beat_s, self._settings.sweep_s))
+            self._stopping.wait(turn_s)
 
     def _beat(self) -> None:
         here = self._here
@@ -134,6 +149,25 @@ class Supervisor:
                 memory_bytes=here.memory_bytes,
                 version=here.version,
             )
+
+
+class _Away:
+    """How long a thread pauses while the database is away: twice as long each time, up to a bound, one line each."""
+
+    def __init__(self, what: str, first_s: float) -> None:
+        self._what = what
+        self._first_s = first_s
+        self._pause_s = 0.0
+
+    def pause_s(self) -> float:
+        """The next pause, in seconds, once the database was found away."""
+        self._pause_s = min(2 * self._pause_s or self._first_s, max(MAX_PAUSE_S, self._first_s))
+        _log.warning("the database is away: the worker cannot %s; again in %g s", self._what, self._pause_s)
+        return self._pause_s
+
+    def is_over(self) -> None:
+        """Said when the database has answered."""
+        self._pause_s = 0.0
 
 
 def _this_worker(device: str, settings: WorkerSettings) -> Worker:

@@ -11,6 +11,7 @@ from celery.platforms import SecurityWarning
 from storage.engine import Database
 from storage.tally import TallyKeeper
 
+from .guarded import guard
 from .processes import adopt_orphans
 from .queue import BELL, WAKE, bell_of, make_app
 from .settings import WorkerSettings
@@ -19,6 +20,7 @@ from .supervisor import Supervisor
 
 def run_worker(settings: WorkerSettings) -> None:
     """Work until SIGTERM or SIGINT; runs under way are then handed back without spending an attempt."""
+    guard()
     settings.home.mkdir(parents=True, exist_ok=True)
     adopt_orphans()
     database = Database(settings.resolved_database_url)

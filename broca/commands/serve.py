@@ -23,12 +23,14 @@ def serve(
 ) -> None:
     """Serve the API here, with a database and one worker."""
     from api.settings import ApiSettings
+    from worker.guarded import guard
 
     from ..parent import stop_when_stdin_closes
     from ..serving import bind
     from ..serving import serve as run_server
     from .work import bring_up_to_date
 
+    guard()
     given: dict[str, Any] = {"host": host, "port": port, "data_dir": data_dir}
     settings = ApiSettings(**{name: value for name, value in given.items() if value is not None})
     settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})

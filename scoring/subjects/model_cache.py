@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InsufficientStorage, ModelCacheBusy
+from .cache_lock import is_lockable, locked, opened
 from .local import has_verified_commit, is_verified, marks
 
 USES = ".uses"
-LOCK = ".quota.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +61,14 @@ class Revision:
 
 
 @contextlib.contextmanager
-def in_use(cache: Path, claim: str) -> Iterator[Path]:
-    """The file of a claim's uses, locked as long as the context lasts; what it names is not removed meanwhile."""
+def in_use(cache: Path, claim: str, *, timeout_s: float | None = None) -> Iterator[Path]:
+    """The file of a claim's uses, locked as long as the context lasts; what it names is not removed meanwhile.
+
+    Raises ModelCacheBusy where somebody else changes the cache all the time that is given.
+    """
     path = cache / USES / claim
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(cache):
+    with locked(cache, timeout_s=timeout_s):
         held = path.open("w")
         fcntl.flock(held, fcntl.LOCK_EX)
     try:
@@ -86,7 +89,7 @@ class ModelCache:
         """Write down that this claim reads a revision, or is going to bring it with so many bytes."""
         if self.keeping.use_file is None:
             return
-        with _locked(self.folder):
+        with locked(self.folder):
             self._note(revision, n_bytes)
             with contextlib.suppress(FileNotFoundError):
                 os.utime(revision.folder)
@@ -99,7 +102,7 @@ class ModelCache:
         nothing was removed.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _locked(self.folder):
+        with locked(self.folder):
             uses = self._uses()
             excess = self._excess(revision, n_bytes, uses)
             if excess > 0:
@@ -110,7 +113,7 @@ class ModelCache:
         """Remove what came of a revision that was not brought to its end, unless others are bringing some of it."""
         if not self.folder.is_dir():
             return
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._is_awaited(revision, self._uses()):
                 return
             if not revision.is_whole:
@@ -130,8 +133,8 @@ class ModelCache:
         """What living claims read, and how many bytes they are bringing of it; those of dead ones are cleared away."""
         found: dict[Revision, int] = {}
         for path in (self.folder / USES).glob("*"):
-            with contextlib.suppress(FileNotFoundError), path.open() as lines:
-                if path != self.keeping.use_file and _is_abandoned(lines.fileno()):
+            with contextlib.suppress(FileNotFoundError), opened(path) as lines:
+                if path != self.keeping.use_file and is_lockable(lines.fileno()):
                     path.unlink()
                     continue
                 for line in lines:
@@ -202,23 +205,6 @@ def free_bytes(folder: Path) -> int:
     """Free bytes on the disk where `folder` lies or will lie."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(there).free
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Alone among those who change what the cache holds."""
-    with (folder / LOCK).open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _is_abandoned(descriptor: int) -> bool:
-    """Whether the lock on a file of uses can be had, which its supervisor holds while it lives."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _noted(use_file: Path) -> set[tuple[str, str]]:

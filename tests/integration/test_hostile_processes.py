@@ -85,6 +85,18 @@ if is_hostile:
 """
 
 
+ASKS_FOR_A_PAUSE = """
+if is_hostile:
+    import json
+    order = json.loads((pathlib.Path(sys.orig_argv[-1]) / "order.json").read_text())
+    run = order["runs"][0]["id"]
+    failure = {"code": "hub_unavailable", "detail": "come back in an hour", "retryable": True, "retry_after_s": 3600}
+    (pathlib.Path(sys.orig_argv[-1]) / f"{run}.json").write_text(json.dumps({"failure": failure}))
+    print(json.dumps({"stage": "record", "fraction": 0.0, "run": run, "ended": True}), flush=True)
+    time.sleep(600)
+"""
+
+
 @pytest.fixture
 def database(sqlite_url, open_database):
     return open_database(sqlite_url)
@@ -170,6 +182,7 @@ def until(condition):
         pytest.param(PRINTS, "worker_lost", 2, "printed more than", id="prints without end"),
         pytest.param(PRINTS_ERRORS, "worker_lost", 2, "printed more than", id="prints errors without end"),
         pytest.param(ANSWERS_WITH_A_PIPE, "internal", 1, "no answer that can be read", id="answers with a pipe"),
+        pytest.param(ASKS_FOR_A_PAUSE, "hub_unavailable", 2, "in an hour", id="asks for a pause"),
     ],
 )
 def test_a_hostile_scoring_process_ends_with_its_code_and_the_next_job_runs(

@@ -1,5 +1,7 @@
 """The quota of downloaded models: what goes, what stays, and who may not take it away."""
 
+import errno
+import fcntl
 import os
 import threading
 import time
@@ -9,6 +11,7 @@ import pytest
 
 from scoring.errors import InsufficientStorage, ModelCacheBusy
 from scoring.subjects import demo_model
+from scoring.subjects.cache_lock import LOCK
 from scoring.subjects.model_cache import USES, Keeping, ModelCache, Revision, in_use
 from scoring.subjects.sources import resolve
 
@@ -180,3 +183,35 @@ def _write(place, n_bytes):
     mark = place.storage / "broca-verified" / place.sha
     mark.parent.mkdir(exist_ok=True)
     mark.write_text(f"weights\t{n_bytes}\n")
+
+
+def test_a_claim_waits_for_the_cache_no_longer_than_it_may(cache):
+    cache.mkdir()
+    with (cache / LOCK).open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        began = time.monotonic()
+        with pytest.raises(ModelCacheBusy), in_use(cache, "claim", timeout_s=0.3):
+            pass
+        assert 0.3 <= time.monotonic() - began < 5
+    with in_use(cache, "claim", timeout_s=0.3) as use_file:
+        assert use_file.is_file()
+
+
+def test_notes_of_dead_claims_are_cleared_where_only_files_open_for_writing_are_locked(cache, monkeypatch):
+    """As network file systems have it: there a lock for one alone fails on a file that is open for reading."""
+    lock = fcntl.flock
+
+    def lock_as_over_a_network(file, operation):
+        descriptor = file if isinstance(file, int) else file.fileno()
+        if operation & fcntl.LOCK_EX and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "bad file descriptor")
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock_as_over_a_network)
+    dead = cache / USES / "dead"
+    dead.parent.mkdir(parents=True)
+    dead.write_text("models--a\tsha\t10\n")
+    with in_use(cache, "alive") as use_file:
+        other = Revision(storage=cache / "models--b", sha="b")
+        ModelCache(folder=cache, keeping=Keeping(use_file=use_file)).make_room(other, 1)
+        assert [path.name for path in dead.parent.iterdir()] == ["alive"]

@@ -189,6 +189,25 @@ def test_a_stage_lasts_until_the_next_and_falls_into_its_buckets() -> None:
     assert (buckets["load|5"], buckets["load|15"], buckets["fit|5"]) == (0, 1, 1)
 
 
+def test_a_stage_that_ended_in_another_process_is_forgotten_when_the_run_is_taken_again() -> None:
+    times = iter([10.0, 5000.0, 5002.0])
+    counts = Tally(clock=lambda: next(times))
+    counts.hear([news("run.progress", stage="fit")])
+    counts.hear([news("run.running", attempt=2)])
+    counts.hear([news("run.progress", stage="fit")])
+    counts.hear([news("run.succeeded")])
+    found = counts.taken()
+    assert (found["stage_seconds_count", "fit"], found["stage_seconds_sum", "fit"]) == (1, 2)
+
+
+def test_stages_of_runs_that_never_end_here_are_bounded() -> None:
+    counts = Tally(clock=lambda: 0.0)
+    for number in range(2 * tally.MAX_STAGES):
+        told = News(job_id="job_1", seq=1, type="run.progress", run_id=f"run_{number}", data={"stage": "fit"})
+        counts.hear([told])
+    assert len(counts._stages) == tally.MAX_STAGES
+
+
 def test_lost_leases_and_hand_backs_are_told_apart() -> None:
     counts = Tally()
     counts.hear([news("run.queued", error={"code": "worker_lost"}, lease_lost=True)])

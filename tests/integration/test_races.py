@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from scoring import results as science
 from storage import jobs, runs, scores
@@ -16,8 +19,13 @@ from storage.events import list_events
 from storage.jobs import NewJob
 from storage.runs import Claim
 from storage.states import TERMINAL_JOBS, TERMINAL_RUNS
+from storage.tables import JobRow, RunRow
+from worker.exchange import Progress, Stage
+from worker.ledger import Ledger
+from worker.settings import WorkerSettings
 
 N_RACES = 1000
+Act = Callable[[], None]
 ENDS = {f"job.{status}" for status in TERMINAL_JOBS} | {f"run.{status}" for status in TERMINAL_RUNS}
 
 
@@ -190,3 +198,57 @@ def test_a_sweep_against_the_beat_of_a_late_worker_leaves_one_holder(
         assert run.status.value == ("running" if answers[beat] else "queued")
         with database.write() as session:
             jobs.cancel(session, job_id)
+
+
+def jobs_of_one_claim(database: Database, n: int, *, lease_s: float) -> tuple[list[str], Claim]:
+    """Jobs in the order of their ids, each with a run of its own, and the claim that holds all the runs."""
+    wanted = [replace(order("model"), benchmarks=((f"brain-{number}", 1),)) for number in range(n)]
+    with database.write() as session:
+        job_ids = [jobs.submit(session, one).id for one in wanted]
+    held = claim(database, lease_s=lease_s)
+    assert len(held.runs) == n
+    return sorted(job_ids), held
+
+
+def against_the_order_of_jobs(database: Database, pool: ThreadPoolExecutor, job_ids: list[str], act: Act) -> None:
+    """Let `act` run into somebody who holds the first job and then asks for all the others, as the order of locks has
+    it: who has locked one of them before the first waits in a circle."""
+    with database.write() as session:
+        lock_job(session, job_ids[0])
+        acting = pool.submit(act)
+        wait([acting], timeout=1)
+        for job_id in job_ids[1:]:
+            lock_job(session, job_id)
+    acting.result(timeout=60)
+
+
+def lock_job(session: Session, job_id: str) -> None:
+    session.scalars(sa.select(JobRow).where(JobRow.id == job_id).with_for_update(key_share=True)).one()
+
+
+def test_a_sweep_locks_the_jobs_of_all_that_it_takes_back_in_one_order(
+    database: Database, pool: ThreadPoolExecutor
+) -> None:
+    """Runs that are tried again are told before those that are given up; the first job's run is given up."""
+    job_ids, held = jobs_of_one_claim(database, 2, lease_s=-1)
+    with database.write() as session:
+        (first,) = jobs.get(session, job_ids[0]).runs
+        session.execute(sa.update(RunRow).where(RunRow.id == first.id).values(attempt=3))
+
+    def sweep() -> None:
+        with database.write() as session:
+            assert sorted(runs.expire_leases(session)) == sorted(run.id for run in held.runs)
+
+    against_the_order_of_jobs(database, pool, job_ids, sweep)
+
+
+def test_progress_of_a_claim_locks_the_jobs_of_all_its_runs_in_one_order(
+    database: Database, pool: ThreadPoolExecutor
+) -> None:
+    """Of twelve runs told in the order of a set, that of the first job is rarely the first."""
+    job_ids, held = jobs_of_one_claim(database, 12, lease_s=60)
+    ledger = Ledger(held, WorkerSettings(), database)
+    line = Progress(stage=Stage.FIT, fraction=0.5)
+    against_the_order_of_jobs(database, pool, job_ids, lambda: ledger.show({None: line}))
+    with database.read() as session:
+        assert {runs.get(session, run.id).stage for run in held.runs} == {"fit"}

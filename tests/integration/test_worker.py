@@ -1,5 +1,6 @@
 """The supervisor with its real child processes, on SQLite and PostgreSQL: what a claim turns into."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -17,15 +18,20 @@ import sqlalchemy as sa
 from scoring import SCORING_VERSION
 from scoring.benchmarks.base import benchmark_named
 from scoring.subjects import demo_model
+from scoring.subjects.cache_lock import LOCK
 from storage import jobs, leaderboard, models, runs, scores, workers
 from storage.errors import DatabaseUnavailable
 from storage.events import list_events
+from storage.identity import Setting
 from storage.jobs import NewJob
+from storage.models import NewModel
 from storage.runs import Need
 from storage.tables import RunRow
 from tests.fake_hub import Fault
+from worker import attempt
 from worker.exchange import Failure, Progress, Stage
 from worker.ledger import ClaimLost, Ledger
+from worker.reconciler import forget
 from worker.retries import backoff_s, elsewhere
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
@@ -310,6 +316,137 @@ class Away:
     read = write
 
 
+class AwayAtFirst:
+    """A database that cannot be reached for the first `n` times."""
+
+    def __init__(self, database, n):
+        self._database, self._n = database, n
+
+    def write(self):
+        return self._there().write()
+
+    def read(self):
+        return self._there().read()
+
+    def _there(self):
+        self._n -= 1
+        if self._n >= 0:
+            raise DatabaseUnavailable("away")
+        return self._database
+
+    def dispose(self):
+        self._database.dispose()
+
+
+def test_a_worker_asks_ever_less_often_for_a_database_that_is_away_and_a_bell_ends_the_pause(
+    database, settings, caplog
+):
+    """At a poll of 50 ms, pauses of 50, 100, 200, 400, … ms; each a line without a traceback."""
+    shaky = AwayAtFirst(database, 10**6)
+    supervisor = Supervisor(settings.model_copy(update={"poll_s": 0.05, "beat_s": 0.05}), shaky)
+    supervisor.start()
+    try:
+        time.sleep(5)
+        said = [record for record in caplog.records if record.name == "worker.supervisor" and "away" in record.message]
+        assert {record.exc_info for record in said} == {None}
+        assert 8 <= len(said) <= 16
+        shaky._n = 0
+        job_id = submit(database, model="local/nothing")
+        supervisor.ring()
+        wait_for(lambda: the_job(database, job_id).started_at, timeout_s=1)
+    finally:
+        supervisor.stop()
+
+
+def claimed(database):
+    """A new job, and the claim that holds its runs."""
+    job_id = submit(database)
+    with database.write() as session:
+        return job_id, runs.claim(session, worker="w", lease_s=60)
+
+
+def shaken(claim, database):
+    """A ledger whose database is away for a moment."""
+    return Ledger(claim, WorkerSettings(backoff_s=0), AwayAtFirst(database, 2))
+
+
+@pytest.fixture
+def short_ticks(monkeypatch):
+    monkeypatch.setattr("worker.ledger.TICK_S", 0.01)
+
+
+BUSY = Failure(code="hub_unavailable", detail="busy", retryable=True)
+
+
+@pytest.mark.usefixtures("short_ticks")
+@pytest.mark.parametrize(
+    ("write", "ends"),
+    [
+        (lambda ledger: ledger.fail(ledger.open_runs, BUSY), {("queued", 1)}),
+        (lambda ledger: ledger.fail(ledger.open_runs, BUSY.model_copy(update={"retryable": False})), {("failed", 1)}),
+        (lambda ledger: ledger.hand_back(), {("queued", 0)}),
+    ],
+)
+def test_the_end_of_a_run_is_written_once_the_database_is_back(database, write, ends):
+    job_id, claim = claimed(database)
+    ledger = shaken(claim, database)
+    write(ledger)
+    assert ledger.open_runs == ()
+    assert {(run.status, run.attempt) for run in the_job(database, job_id).runs} == ends
+
+
+@pytest.mark.usefixtures("short_ticks")
+def test_what_is_asked_and_noted_meanwhile_waits_for_the_database(database):
+    _, claim = claimed(database)
+    shaken(claim, database).remember(NewModel(id="demo/tiny", revision="abc"))
+    with database.read() as session:
+        assert models.get(session, "demo/tiny").revision == "abc"
+    ledger = shaken(claim, database)
+    ledger.end_known(claim.runs[0], "no key")
+    setting = Setting(benchmark="b", benchmark_version=1, data_sha256="d", protocol="grouped", scoring_version="1")
+    assert shaken(claim, database).beside(setting) == (None, ())
+    assert len(ledger.open_runs) == 2
+
+
+@pytest.mark.usefixtures("short_ticks")
+def test_a_run_whose_end_cannot_be_written_stays_open_until_the_lease_ends(database):
+    job_id, claim = claimed(database)
+    ledger = Ledger(claim, WorkerSettings(lease_s=0.2), Away())
+    with pytest.raises(ClaimLost):
+        ledger.fail(ledger.open_runs[:1], BUSY)
+    assert len(ledger.open_runs) == 2
+    assert {run.status for run in the_job(database, job_id).runs} == {"running"}
+
+
+def test_an_answer_that_cannot_be_recorded_costs_its_own_run_and_no_other(database, start, monkeypatch):
+    def collect(folder, run_id, score):
+        if score.benchmark == "demo-reading":
+            raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(attempt, "collect", collect)
+    start(max_attempts=1, lease_s=60)
+    job = finished(database, submit(database))
+    ended = {run.benchmark: (run.status, run.error and run.error["code"]) for run in job.runs}
+    assert ended == {"demo-fmri": ("succeeded", None), "demo-reading": ("failed", "internal")}
+
+
+def test_runs_are_given_back_unspent_while_somebody_changes_the_model_cache(database, start, settings, monkeypatch):
+    monkeypatch.setattr(attempt, "CACHE_PATIENCE_S", 0.2)
+    settings.model_cache.mkdir(parents=True)
+    with (settings.model_cache / LOCK).open("a") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        job_id = submit(database)
+        start()
+        wait_for(lambda: told(database, job_id).count("run.queued") >= 2)
+    wait_for(scoring_processes)
+    assert {run.attempt for run in the_job(database, job_id).runs} == {1}
+
+
+def told(database, job_id):
+    with database.read() as session:
+        return [event.type for event in list_events(session, job_id)]
+
+
 def test_a_run_that_takes_too_long_is_ended(database, start):
     start(run_timeout_s=0.5)
     job = finished(database, submit(database, benchmarks=BOTH_DEMOS[:1]))
@@ -460,16 +597,16 @@ def test_a_run_whose_time_is_up_expires_in_the_sweep(database, start):
     assert job.runs[0].attempt == 0
 
 
-def fail_as_too_large(database, *, others):
-    """The run of a new job after a worker with 1000 bytes could not take its model, which needs 5000."""
+def fail_as_too_large(database, *, others, needed_bytes=5000, **settings):
+    """The run of a new job after a worker with 1000 bytes could not take its model."""
     job_id = submit(database, benchmarks=BOTH_DEMOS[1:])
     with database.write() as session:
         for name, memory in {"here": 1000, **others}.items():
             workers.beat(session, worker_id=name, host="h", pid=1, device="cpu", memory_bytes=memory)
         here = next(one for one in workers.alive(session, within_s=60) if one.id == "here")
         claim = runs.claim(session, worker="here", lease_s=60, device_class="cpu", memory_bytes=1000)
-    failure = Failure(code="model_too_large", detail="too large", needed_bytes=5000)
-    Ledger(claim, WorkerSettings(), database, here=here).fail(claim.runs, failure)
+    failure = Failure(code="model_too_large", detail="too large", needed_bytes=needed_bytes)
+    Ledger(claim, WorkerSettings(**settings), database, here=here).fail(claim.runs, failure)
     return the_job(database, job_id).runs[0]
 
 
@@ -482,9 +619,53 @@ def test_a_model_too_large_for_its_worker_waits_for_one_that_has_the_memory(data
     assert [one.id for one in claim.runs] == [run.id]
 
 
+def test_a_worker_that_is_silent_for_as_long_as_the_setting_says_is_not_counted_upon(database):
+    run = fail_as_too_large(database, others={"large": 5000}, worker_silence_s=1e-6)
+    assert (run.status, run.error["code"]) == ("failed", "model_too_large")
+
+
 def test_a_model_too_large_for_every_worker_fails_at_once(database):
     run = fail_as_too_large(database, others={"larger": 4999})
     assert (run.status, run.attempt, run.error["code"]) == ("failed", 1, "model_too_large")
+
+
+def test_a_model_too_large_for_the_moment_is_tried_again_where_the_memory_was_announced(database):
+    run = fail_as_too_large(database, others={"large": 5000}, needed_bytes=900)
+    assert (run.status, run.attempt, run.min_memory_bytes) == ("queued", 1, None)
+    with database.read() as session:
+        assert run.not_before > database.now(session)
+
+
+def test_a_run_that_waits_for_memory_which_nobody_has_is_given_up_after_an_hour(database):
+    run = fail_as_too_large(database, others={"large": 5000})
+    hour_ago = timedelta(seconds=3601)
+    forget(database)
+    assert status_of(database, run) == "queued"
+    with database.write() as session:
+        session.execute(sa.update(RunRow).values(not_before=run.not_before - hour_ago))
+    forget(database)
+    assert status_of(database, run) == "queued"
+    with database.write() as session:
+        workers.forget(session, "large")
+        workers.beat(session, worker_id="gpu", host="h", pid=1, device="cuda", memory_bytes=4000)
+    forget(database)
+    assert status_of(database, run) == "failed"
+    with database.read() as session:
+        assert runs.get(session, run.id).error["code"] == "model_too_large"
+
+
+def test_memory_of_the_other_class_does_not_count(database):
+    run = fail_as_too_large(database, others={"large": 5000})
+    with database.write() as session:
+        past = run.not_before - timedelta(seconds=3601)
+        session.execute(sa.update(RunRow).values(not_before=past, device_class="gpu"))
+    forget(database)
+    assert status_of(database, run) == "failed"
+
+
+def status_of(database, run):
+    with database.read() as session:
+        return runs.get(session, run.id).status
 
 
 @pytest.mark.parametrize(

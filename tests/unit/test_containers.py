@@ -134,6 +134,7 @@ def test_neither_file_holds_a_secret_or_the_address_of_a_registry() -> None:
             assert not SECRET.search(variable) or re.fullmatch(r"\$\{\w+(:[-?][^}]*)?\}", value), (name, variable)
     example = (ROOT / ".env.example").read_text("utf8")
     assert re.search(r"^POSTGRES_PASSWORD=$", example, re.MULTILINE)
+    assert re.search(r"^REDIS_PASSWORD=$", example, re.MULTILINE)
     assert ".env" in (ROOT / ".gitignore").read_text("utf8").splitlines()
 
 
@@ -184,6 +185,13 @@ def test_redis_keeps_what_it_was_told_and_evicts_nothing() -> None:
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
     assert volumes(SERVICES["redis"]) == {"redis": "/data"}
+
+
+def test_redis_asks_for_a_password_that_only_its_clients_and_its_health_check_know() -> None:
+    password = "${REDIS_PASSWORD:?set it in .env}"
+    assert f"--requirepass {password}" in " ".join(SERVICES["redis"]["command"])
+    assert SERVICES["redis"]["environment"] == {"REDISCLI_AUTH": password}
+    assert f"redis://:{password}@redis:6379/0" == SERVICES["api"]["environment"]["BROCA_BROKER_URL"]
 
 
 @pytest.mark.parametrize("name", ["postgres", "redis"])
@@ -237,7 +245,7 @@ def test_compose_itself_accepts_the_file_where_it_is_installed() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
         pytest.skip("docker compose is not installed here; the other tests read the file themselves")
-    environment = {**os.environ, "POSTGRES_PASSWORD": "checked"}
+    environment = {**os.environ, "POSTGRES_PASSWORD": "checked", "REDIS_PASSWORD": "checked"}
     command = [docker, "compose", "--profile", "gpu", "config", "--quiet"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from scoring.errors import HubUnavailable, ModelTooLarge
 from scoring.host_memory import room_in_groups
 from worker.child import Child, fetch_environment, scoring_environment
 from worker.device import detect_device, device_memory
@@ -102,6 +103,47 @@ def test_nothing_of_a_childs_group_is_left(child):
     grandchild.wait(5)
 
 
+ALONE = """
+import ctypes, os, subprocess, sys
+from worker.guarded import guard
+libc = ctypes.CDLL(None)
+libc.prctl(28, 1, 0, 0, 0)  # no program gets privileges for being run by root
+libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+if sys.argv[1:]:
+    guard()
+look = "import os; print(open(f'/proc/{os.getppid()}/environ', 'rb').read())"
+print(subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False, env={}))
+"""
+
+
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_a_child_cannot_read_the_environment_of_a_guarded_process(is_guarded):
+    """Without privileges, as in a container; without the guard a child of the same user finds every secret."""
+    command = [sys.executable, "-c", ALONE, *(["guard"] if is_guarded else [])]
+    environment = {**os.environ, "HF_TOKEN": "hf_secret", "PYTHONPATH": str(Path.cwd())}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert ("PermissionError" in told, "hf_secret" in told) == (is_guarded, not is_guarded)
+
+
+def test_a_child_that_keeps_the_network_is_guarded_and_can_be_watched(child):
+    running = child(
+        """
+        import ctypes, sys
+        held = bytearray(b"x" * (64 << 20))
+        print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), file=sys.stderr, flush=True)
+        sys.stdin.read()
+        """
+    )
+    deadline = time.monotonic() + 30
+    while running.memory_bytes() < 64 << 20 or not running.n_printed:
+        assert running.read(timeout_s=0.1) == []
+        assert time.monotonic() < deadline
+    running._process.stdin.close()
+    read_all(running)
+    running.close()
+    assert running.ending == "exit status 0: 0"
+
+
 def test_children_get_neither_addresses_nor_passwords(monkeypatch, tmp_path):
     for name in ("BROCA_DATABASE_URL", "PGPASSWORD", "REDIS_PASSWORD", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN"):
         monkeypatch.setenv(name, "secret")
@@ -125,6 +167,20 @@ def test_a_gpu_that_torch_cannot_use_is_no_device(monkeypatch, tmp_path):
 def test_an_unforeseen_error_is_internal_and_memory_has_its_own_code():
     assert Failure.of(ValueError("odd")) == Failure(code="internal", detail="ValueError: odd")
     assert Failure.of(MemoryError()).code == "out_of_memory"
+
+
+@pytest.mark.parametrize(
+    "claim",
+    ['"retry_after_s": 1e9', '"retry_after_s": -1', '"retry_after_s": NaN', '"needed_bytes": 9223372036854775807'],
+)
+def test_a_failure_without_measure_is_no_message(claim):
+    with pytest.raises(ValueError, match="1 validation error"):
+        Failure.model_validate_json('{"code": "model_too_large", "detail": "d", ' + claim + "}")
+
+
+def test_what_an_error_asks_for_is_kept_within_bounds():
+    assert Failure.of(HubUnavailable("busy", retry_after_s=1e9)).retry_after_s == 3600
+    assert Failure.of(ModelTooLarge("large", needed_bytes=1 << 70)).needed_bytes == 1 << 60
 
 
 def test_memory_of_gpus_is_the_sum_that_the_driver_states(monkeypatch, tmp_path):
