@@ -15,7 +15,7 @@ from . import queue_places
 from .errors import JobNotFound, JobNotYours
 from .identity import Work
 from .run_records import Run, from_row
-from .states import JobStatus, RunStatus
+from .states import LIVE_JOBS, JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
 from .tables.work import DEFAULT_PRIORITY
 
@@ -136,6 +136,13 @@ def find(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> JobRow:
     if row is None or not viewer.sees(owner=row.owner, is_private=row.is_private):
         raise not_found()
     return row
+
+
+def seen_runs(session: Session, run_ids: Collection[str], viewer: Viewer) -> set[str]:
+    """Those of these runs that the viewer sees an unfinished job of."""
+    query = sa.select(JobRunRow.run_id).join(JobRow, JobRow.id == JobRunRow.job_id)
+    wanted = query.where(JobRunRow.run_id.in_(run_ids), JobRow.status.in_(LIVE_JOBS), viewer.seen())
+    return set(session.scalars(wanted)) if run_ids else set()
 
 
 def require_change(row: JobRow, viewer: Viewer) -> None:
