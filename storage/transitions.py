@@ -41,11 +41,18 @@ def lock_live_jobs(session: Session, run_ids: Collection[str]) -> Sequence[JobRo
 
 
 def announce(
-    session: Session, run_ids: Sequence[str], kind: str, *, at: datetime, data: Mapping[str, Any] | None = None
+    session: Session,
+    run_ids: Sequence[str],
+    kind: str,
+    *,
+    at: datetime,
+    data: Mapping[str, Any] | None = None,
+    follow: bool = True,
 ) -> None:
     """Writes the event `run.<kind>` into every unfinished job that wants these runs, and renews the jobs' statuses.
 
-    The caller has locked and changed the rows of the runs in this transaction.
+    The caller has locked and changed the rows of the runs in this transaction, and without `follow` it gives the jobs
+    their statuses itself.
     """
     jobs = lock_live_jobs(session, run_ids) if run_ids else []
     runs_by_job = _runs_by_job(session, [job.id for job in jobs]) if jobs else {}
@@ -61,7 +68,9 @@ def announce(
             for run in runs
             if run.id in run_ids
         ]
-        events.append(session, news + _follow(session, job, [run.status for run in runs], at=at), at=at)
+        if follow:
+            news += _follow(session, job, [run.status for run in runs], at=at)
+        events.append(session, news, at=at)
 
 
 def change_job(
