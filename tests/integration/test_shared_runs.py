@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from storage import jobs, runs
 from storage.engine import Database
@@ -32,9 +35,52 @@ def claim(database: Database) -> runs.Claim:
     return claimed
 
 
+def terms(database: Database, job: Job) -> tuple[float | None, int, bool]:
+    """For how long after the job was made its run waits, its priority, and whether it is in the background."""
+    with database.read() as session:
+        run = runs.get(session, job.runs[0].id)
+        row = session.connection().exec_driver_sql("SELECT priority, is_background FROM runs").one()
+    wait = None if run.expires_at is None else (run.expires_at - job.created_at) / timedelta(seconds=1)
+    return wait, row[0], bool(row[1])
+
+
 def tell(database: Database, job: Job) -> Sequence[Event]:
     with database.read() as session:
         return list_events(session, job.id)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{}, {"priority": 0, "expires_in_s": 100}, {"priority": 0}, {"expires_in_s": 900}],
+    ids=["patient", "urgent", "both", "later"],
+)
+@pytest.mark.parametrize("is_background", [False, True])
+def test_a_run_is_as_its_own_job_wants_it_again_when_the_other_is_cancelled(
+    database: Database, other: dict[str, Any], is_background: bool
+) -> None:
+    first = submit(database, expires_in_s=60, priority=7, is_background=is_background)
+    alone = terms(database, first)
+    assert alone == (pytest.approx(60, abs=1), 7, is_background)
+    second = submit(database, **other)
+    assert second.runs[0].id == first.runs[0].id
+    assert terms(database, first) != alone
+    cancel(database, second)
+    assert terms(database, first) == alone
+
+
+def test_a_run_keeps_what_the_job_that_stays_has_added(database: Database) -> None:
+    first, second = submit(database, expires_in_s=60), submit(database, priority=0)
+    cancel(database, first)
+    assert terms(database, second) == (None, 0, False)
+
+
+def test_a_run_that_is_handed_back_waits_as_the_job_that_stayed_wants_it(database: Database) -> None:
+    first, second = submit(database, expires_in_s=60, priority=7), submit(database, priority=0)
+    held = claim(database)
+    cancel(database, second)
+    with database.write() as session:
+        assert runs.requeue(session, held.token, held.runs[0].id, refund_attempt=True)
+    assert terms(database, first) == (pytest.approx(60, abs=1), 7, False)
 
 
 def test_a_cancelled_run_is_told_of_as_any_other_end(database: Database) -> None:
