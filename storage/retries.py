@@ -38,10 +38,12 @@ def retry(
     job = job_records.get(session, job_id)
     if not to_repeat(job):
         raise JobNotRetryable(f"the job is {job.status} and has nothing to repeat", hint=HINT, param="job_id")
-    require_place(session, job.owner, max_live_jobs)
+    new_job = _again(job, scoring_version, asked_by=viewer.key_id)
+    if not new_job.is_background:
+        require_place(session, new_job.owner, max_live_jobs)
     try:
         with session.begin_nested():
-            return submit(session, _again(job, scoring_version)), True
+            return submit(session, new_job), True
     except IntegrityError:
         known = _retry_of(session, job_id)
         if known is None:
@@ -49,7 +51,8 @@ def retry(
         return known, False
 
 
-def _again(job: Job, scoring_version: str) -> NewJob:
+def _again(job: Job, scoring_version: str, *, asked_by: str | None) -> NewJob:
+    """What repeats the job. It is whose the job is; one from times without keys becomes that of the key that asks."""
     runs = to_repeat(job)
     wait = None if job.expires_at is None else (job.expires_at - job.created_at).total_seconds()
     return NewJob(
@@ -62,7 +65,7 @@ def _again(job: Job, scoring_version: str) -> NewJob:
         labels=job.labels,
         force=job.force,
         is_background=job.is_background,
-        owner=job.owner,
+        owner=asked_by if job.owner is None and not job.is_background else job.owner,
         is_private=job.is_private,
         priority=job.priority,
         device_class=job.device_class,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from api.app import create_app
@@ -16,6 +17,8 @@ from storage.api_keys import Scope
 from storage.engine import Database
 from storage.jobs import Job, NewJob
 from storage.models import NewModel
+from storage.states import JobStatus, RunStatus
+from storage.tables import JobRow, RunRow
 from tests import own_data
 
 SHA = "a" * 40
@@ -119,3 +122,52 @@ def test_a_private_data_set_is_not_named_by_its_worker(client: TestClient, datab
         workers.beat(session, worker_id="w", host="h", pid=1, device="cpu")
         assert runs.claim(session, worker="w", lease_s=60) is not None
     assert (worked_on(client, mine), worked_on(client, admin)) == ([None], ["own/secret"])
+
+
+@pytest.mark.parametrize("call", ["cancel", "retry"])
+def test_the_service_s_own_jobs_are_changed_by_an_admin_alone(
+    client: TestClient, database: Database, call: str
+) -> None:
+    (owner, mine), (_, others), (_, admin) = (new_key(database, scope) for scope in ("submit", "submit", "admin"))
+    own = submit(database, model="untrained/other@0", is_background=True)
+    (twin,) = queue_twins(database, submit(database, owner=owner, is_private=True))
+    if call == "retry":
+        for job in (own, twin):
+            fail(database, job)
+    for job, headers in ((own, mine), (own, others), (twin, mine)):
+        answer = client.post(f"/v1/jobs/{job.id}/{call}", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "job_not_yours")
+    for job in (own, twin):
+        changed = client.post(f"/v1/jobs/{job.id}/{call}", headers=admin)
+        assert changed.status_code == {"cancel": 200, "retry": 202}[call]
+        with database.read() as session:
+            after = jobs.get(session, changed.json()["id"])
+        assert (after.owner, after.is_private, after.is_background) == (job.owner, job.is_private, True)
+
+
+def test_who_needs_no_key_changes_the_service_s_own_jobs(database: Database, database_url: str, tmp_path: Path) -> None:
+    job = submit(database, is_background=True)
+    settings = ApiSettings(data_dir=tmp_path / "local", database_url=database_url, require_keys=False)
+    with TestClient(create_app(settings)) as local:
+        assert local.post(f"/v1/jobs/{job.id}/cancel").json()["status"] == "cancelled"
+
+
+def test_a_retry_of_a_job_from_times_without_keys_counts_for_who_asks_for_it(
+    client: TestClient, database: Database
+) -> None:
+    (owner, mine), (_, admin) = (new_key(database, scope) for scope in ("submit", "admin"))
+    failed = [fail(database, submit(database, protocol=protocol)) for protocol in ("grouped", "shuffled", "contiguous")]
+    answers = [client.post(f"/v1/jobs/{job.id}/retry", headers=mine) for job in failed]
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    with database.read() as session:
+        assert {jobs.get(session, answer.json()["id"]).owner for answer in answers[:2]} == {owner}
+    theirs = fail(database, submit(database, protocol="other", owner=owner))
+    assert client.post(f"/v1/jobs/{theirs.id}/retry", headers=admin).status_code == 429
+
+
+def fail(database: Database, job: Job) -> Job:
+    """The job, after its runs ended without a score."""
+    with database.write() as session:
+        session.execute(sa.update(RunRow).where(RunRow.id == job.runs[0].id).values(status=RunStatus.FAILED))
+        session.execute(sa.update(JobRow).where(JobRow.id == job.id).values(status=JobStatus.FAILED))
+    return job
