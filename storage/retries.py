@@ -10,6 +10,7 @@ from . import job_records
 from .errors import JobNotRetryable
 from .job_caps import require_place
 from .job_records import EVERYTHING, Job, NewJob, Viewer
+from .news import savepoint
 from .run_records import Run
 from .states import TERMINAL_JOBS, RunStatus
 from .submission import submit
@@ -42,7 +43,7 @@ def retry(
     if not new_job.is_background:
         require_place(session, new_job.owner, max_live_jobs)
     try:
-        with session.begin_nested():
+        with savepoint(session):
             return submit(session, new_job), True
     except IntegrityError:
         known = _retry_of(session, job_id)

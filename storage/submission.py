@@ -15,6 +15,7 @@ from . import events, job_records
 from .engine import now
 from .identity import batch_key, new_id, request_key
 from .job_records import Job, NewJob
+from .news import savepoint
 from .scores import StoredScore
 from .states import LIVE_RUNS, JobStatus, RunStatus, job_status
 from .tables import JobRow, JobRunRow, RunRow
@@ -91,7 +92,7 @@ def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, R
             _meet_both(session, live[0], values)
             return live[0].id, live[0].status
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 session.execute(sa.insert(RunRow).values(**values))
         except IntegrityError:
             continue

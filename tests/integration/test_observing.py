@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+import storage
 from api.app import create_app
 from api.settings import ApiSettings
-from storage import jobs, runs, state, tally, workers
+from storage import idempotency, jobs, runs, state, tally, workers
 from storage.engine import Database
+from storage.jobs import NewJob
 from storage.news import News
 from storage.runs import Problem
 from storage.tally import Tally, TallyKeeper
@@ -94,6 +98,45 @@ def test_events_are_logged_after_their_commit_with_their_ids(
     assert {(line.job_id, line.run_id, line.worker) for line in begun} == {
         (job["id"], run["id"], "w1") for run in job["runs"]
     }
+
+
+def test_what_a_savepoint_takes_back_is_not_told(database: Database) -> None:
+    """Another request may take an Idempotency-Key between the look and the write: then this one begins again."""
+    heard: list[tuple[str, str]] = []
+    database.listeners.append(lambda told: heard.extend((news.job_id, news.type) for news in told))
+    made: list[str] = []
+
+    def make() -> jobs.Job:
+        job = submit_one(session, "demo-fmri")
+        made.append(job.id)
+        if len(made) == 1:
+            raise IntegrityError("INSERT", {}, ValueError("taken meanwhile"))
+        return job
+
+    with database.write() as session:
+        before = submit_one(session, "demo-reading")
+        job, _ = idempotency.once(session, "a-key", owner=None, body_sha256="0", make=make)
+    assert heard == [(before.id, "job.queued"), (job.id, "job.queued")]
+    assert made == [made[0], job.id]
+
+
+def submit_one(session: Session, benchmark: str) -> jobs.Job:
+    return jobs.submit(
+        session,
+        NewJob(
+            model_id="gpt2",
+            requested_revision=None,
+            benchmarks=((benchmark, 1),),
+            protocol="grouped",
+            scoring_version="1",
+        ),
+    )
+
+
+def test_savepoints_are_those_that_forget_what_they_noted() -> None:
+    """`begin_nested` alone keeps the events of what it takes back, so `storage` has one place that calls it."""
+    found = {path.name for path in Path(storage.__file__).parent.rglob("*.py") if "begin_nested" in path.read_text()}
+    assert found == {"news.py"}
 
 
 def test_metrics_tell_the_queue_the_workers_and_what_became_of_runs(
