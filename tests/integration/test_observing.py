@@ -6,10 +6,12 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import IntegrityError
@@ -20,10 +22,11 @@ import storage
 from api.app import create_app
 from api.settings import ApiSettings
 from storage import idempotency, jobs, runs, state, tally, workers
-from storage.engine import Database
+from storage.engine import Database, now
 from storage.jobs import NewJob
 from storage.news import News
 from storage.runs import Problem
+from storage.tables import RunRow
 from storage.tally import Tally, TallyKeeper
 
 ASKED = {"model": "gpt2", "benchmarks": ["demo-fmri", "demo-reading"]}
@@ -120,17 +123,9 @@ def test_what_a_savepoint_takes_back_is_not_told(database: Database) -> None:
     assert made == [made[0], job.id]
 
 
-def submit_one(session: Session, benchmark: str) -> jobs.Job:
-    return jobs.submit(
-        session,
-        NewJob(
-            model_id="gpt2",
-            requested_revision=None,
-            benchmarks=((benchmark, 1),),
-            protocol="grouped",
-            scoring_version="1",
-        ),
-    )
+def submit_one(session: Session, benchmark: str, **changes: Any) -> jobs.Job:
+    fields = {"model_id": "gpt2", "requested_revision": None, "protocol": "grouped", "scoring_version": "1"}
+    return jobs.submit(session, NewJob(benchmarks=((benchmark, 1),), **(fields | changes)))
 
 
 def test_savepoints_are_those_that_forget_what_they_noted() -> None:
@@ -177,8 +172,37 @@ def test_the_queue_is_told_by_priority_and_the_age_of_what_is_due(database: Data
         found = state.read_state(session, worker_silence_s=30)
     (alike,) = found.waiting
     assert (alike.priority, alike.is_background, alike.n_runs) == (5, False, 2)
-    assert found.oldest_due_s >= 0
+    assert alike.due_s >= 0
     assert found.live_jobs == {"queued": 1, "running": 0}
+
+
+def test_the_age_of_what_is_due_is_told_apart_by_who_may_take_it(database: Database, client: TestClient) -> None:
+    """So that no alert rings, and no machine is bought, for work that waits until nothing else is due."""
+    name = "broca_queue_oldest_due_seconds"
+    with database.write() as session:
+        for age_s, changes in enumerate(({}, {"priority": 0}, {"device_class": "gpu"}, {"is_background": True}), 1):
+            job = submit_one(session, "demo-fmri", model_id=f"org/{age_s}", **changes)
+            due = now(session) - timedelta(seconds=1000 * age_s)
+            session.execute(sa.update(RunRow).where(RunRow.id == job.runs[0].id).values(not_before=due))
+        later = submit_one(session, "demo-fmri", device_class="cpu")
+        due = now(session) + timedelta(seconds=1000)
+        session.execute(sa.update(RunRow).where(RunRow.id == later.runs[0].id).values(not_before=due))
+    found = samples(client)
+    ages = {
+        (labels["device_class"], labels["background"]): age
+        for (metric, pairs), age in found.items()
+        if metric == name and (labels := dict(pairs))
+    }
+    assert ages == {
+        ("any", "false"): pytest.approx(2000, abs=60),
+        ("gpu", "false"): pytest.approx(3000, abs=60),
+        ("any", "true"): pytest.approx(4000, abs=60),
+        ("cpu", "false"): 0,
+    }
+
+
+def test_an_empty_queue_has_an_age(client: TestClient) -> None:
+    assert value(samples(client), "broca_queue_oldest_due_seconds", device_class="any", background="false") == 0
 
 
 def test_an_open_event_stream_is_counted(database: Database, settings: ApiSettings) -> None:
