@@ -1,7 +1,9 @@
 """How a change of runs reaches the jobs that want them, and the order of locks that keeps this free of deadlocks.
 
-Every transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their
-ids. SQLite has one writer at a time and ignores row locks.
+A transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their ids.
+One that records a score goes on to the runs of untrained twins (`twins.queue`), in the order of their seeds: only jobs
+that score twins want those, and the score of a twin queues nothing, so who holds them waits for nothing of this. SQLite
+has one writer at a time and ignores row locks.
 """
 
 from __future__ import annotations
