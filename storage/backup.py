@@ -107,10 +107,7 @@ class _Writer:
         self._rows: dict[str, int] = {}
 
     def write(self, database: Database, folders: Mapping[str, Path]) -> Contents:
-        """Rows in one snapshot, then files as they are after it, then the manifest.
-
-        Files come before the rows that speak of them, so only what is removed meanwhile is missing.
-        """
+        """Rows in one snapshot, then files as they are after it: what is removed meanwhile is missing; the manifest."""
         with export.snapshot(database) as connection:
             for table in export.tables():
                 with tempfile.TemporaryFile(dir=self._folder) as rows:
