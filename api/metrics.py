@@ -126,14 +126,21 @@ def _queue(state: ServiceState) -> Iterator[Metric]:
     queued = GaugeMetricFamily(
         "broca_runs_queued", "Runs that wait.", labels=["priority", "device_class", "background"]
     )
+    due_s = {("any", "false"): 0.0}
     for alike in state.waiting:
-        background = str(alike.is_background).lower()
-        queued.add_metric([str(alike.priority), alike.device_class or "any", background], alike.n_runs)
+        who = (alike.device_class or "any", str(alike.is_background).lower())
+        queued.add_metric([str(alike.priority), *who], alike.n_runs)
+        due_s[who] = max(due_s.get(who, 0.0), alike.due_s)
     yield queued
     yield _gauge("broca_runs_running", "Runs that a worker holds.", state.running, "stage")
-    yield _gauge(
-        "broca_queue_oldest_due_seconds", "For how long the oldest due run has waited.", {"": state.oldest_due_s}
+    oldest = GaugeMetricFamily(
+        "broca_queue_oldest_due_seconds",
+        "For how long the oldest due run has waited.",
+        labels=["device_class", "background"],
     )
+    for who, age_s in due_s.items():
+        oldest.add_metric([*who], age_s)
+    yield oldest
     yield _gauge("broca_jobs", "Jobs that are not finished.", state.live_jobs, "status")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -18,7 +18,7 @@ class WorkerRun(Wire):
     """A run that a worker holds. Whose it is and of which model is told with its job, to those who may see it."""
 
     id: str
-    benchmark: str
+    benchmark: str | None = Field(description="Null where it is private, or asked for by private jobs of others alone.")
     protocol: str
     attempt: int
     stage: str | None
@@ -41,8 +41,8 @@ class Worker(Wire):
     runs: list[WorkerRun]
 
 
-def worker_view(worker: StoredWorker, held: Sequence[Run], *, is_alive: bool) -> Worker:
-    """The worker as it is sent, with the runs that it holds."""
+def worker_view(worker: StoredWorker, held: Sequence[Run], *, told: Collection[str], is_alive: bool) -> Worker:
+    """The worker as it is sent, with the runs that it holds; `told` are the ids of those whose benchmark is shown."""
     return Worker(
         id=worker.id,
         host=worker.host,
@@ -56,7 +56,7 @@ def worker_view(worker: StoredWorker, held: Sequence[Run], *, is_alive: bool) ->
         runs=[
             WorkerRun(
                 id=run.id,
-                benchmark=run.benchmark,
+                benchmark=run.benchmark if run.id in told else None,
                 protocol=run.protocol,
                 attempt=run.attempt,
                 stage=run.stage,

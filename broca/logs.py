@@ -12,32 +12,28 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, TextIO
-from urllib.parse import unquote, urlsplit
 
 import structlog
 from structlog.typing import Processor
 
+from scoring.redaction import BEFORE_PASSWORD, PASSWORD, SHORTEST_SECRET, is_secret_name, passwords_in
 from storage.settings import StorageSettings
 
 HIDDEN = "***"
 QUIET = ("httpx", "httpcore", "urllib3", "huggingface_hub", "filelock", "asyncio")
 """Libraries whose every request is no event of this service."""
 
-SECRET_VARIABLE = re.compile(r"TOKEN$|PASSWORD$|SECRET$|_KEY$")
-SHORTEST_SECRET = 6
-"""Shorter values of such variables stand in too many words by chance."""
-
 TRACES = ("://", "passw", "token", "secret", "api_key", "authorization", "bearer", "hf_", "broca_")
 """A line without any of these holds nothing that the pattern finds; most lines are, and looking for these is cheap."""
 
 _SECRETS = re.compile(
-    r"""(?x)
-    (?P<before> [a-z][a-z0-9+.\-]*://[^\s:/@"']*: ) [^\s@"']+ (?=@)      # a password in an address
+    rf"""(?x)
+    (?P<before> {BEFORE_PASSWORD} ) {PASSWORD}
     | (?P<name> (?i:password|passwd|token|secret|api_key|authorization)["']?\s*[=:]\s*["']?(?:Bearer\s+|Basic\s+)? )
-      [^\s&"',;})]+
+      [^\s&"',;}})]+
     | (?P<scheme> \bBearer\s+ ) [^\s"',]+
-    | \bhf_[A-Za-z0-9]{8,}
-    | \bbroca_[A-Za-z0-9]+_[A-Za-z0-9_\-]{8,}
+    | \bhf_[A-Za-z0-9]{{8,}}
+    | \bbroca_[A-Za-z0-9]+_[A-Za-z0-9_\-]{{8,}}
     """
 )
 
@@ -58,10 +54,8 @@ def configure(settings: StorageSettings, *, stream: TextIO | None = None) -> Non
 
 def secrets_of(environment: Mapping[str, str], addresses: Iterable[str]) -> tuple[str, ...]:
     """What must not stand in a log: values of variables that are named like secrets, and passwords of addresses."""
-    values = {value for name, value in environment.items() if SECRET_VARIABLE.search(name)}
-    for address in addresses:
-        password = urlsplit(address).password
-        values |= {password, unquote(password)} if password else set()
+    values = {value for name, value in environment.items() if is_secret_name(name)}
+    values |= {password for text in [*environment.values(), *addresses] for password in passwords_in(text)}
     return tuple(sorted((value for value in values if len(value) >= SHORTEST_SECRET), key=len, reverse=True))
 
 

@@ -107,7 +107,7 @@ class _Writer:
         self._rows: dict[str, int] = {}
 
     def write(self, database: Database, folders: Mapping[str, Path]) -> Contents:
-        """Rows in one snapshot, then files, of which those that rows speak of were there before; then the manifest."""
+        """Rows in one snapshot, then files as they are after it: what is removed meanwhile is missing; the manifest."""
         with export.snapshot(database) as connection:
             for table in export.tables():
                 with tempfile.TemporaryFile(dir=self._folder) as rows:
@@ -132,7 +132,7 @@ class _Writer:
         try:
             with path.open("rb") as file:
                 self._add(name, file)
-        except FileNotFoundError:  # replaced meanwhile: no row means it any more
+        except FileNotFoundError:  # removed or replaced after the snapshot, which may still speak of it
             return
 
     def _add(self, name: str, file: IO[bytes]) -> None:

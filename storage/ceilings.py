@@ -12,6 +12,7 @@ from scoring.results import Ceiling, CeilingMethod
 
 from .engine import now
 from .identity import Setting
+from .news import savepoint
 from .tables import CeilingRow
 
 
@@ -37,7 +38,7 @@ def keep(session: Session, setting: Setting, ceiling: Ceiling) -> None:
         return
     values = {**asdict(setting), **asdict(ceiling), "method": ceiling.method.value, "created_at": now(session)}
     try:
-        with session.begin_nested():
+        with savepoint(session):
             session.execute(sa.insert(CeilingRow).values(**values))
     except IntegrityError:
         return

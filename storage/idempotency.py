@@ -13,6 +13,7 @@ from . import job_records
 from .engine import now
 from .errors import IdempotencyKeyReused
 from .job_records import Job
+from .news import savepoint
 from .tables import IdempotencyKeyRow
 
 KEPT_FOR = timedelta(hours=24)
@@ -35,7 +36,7 @@ def once(
                 raise IdempotencyKeyReused("the key came with another request", hint=hint, param="Idempotency-Key")
             return job_records.get(session, known.job_id), False
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 job = make()
                 row = {"owner": owner or "", "key": key, "body_sha256": body_sha256, "job_id": job.id}
                 session.execute(sa.insert(IdempotencyKeyRow).values(**row, created_at=now(session)))

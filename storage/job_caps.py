@@ -31,8 +31,8 @@ def require_place(session: Session, owner: str | None, max_live_jobs: int) -> No
 
 
 def live_jobs(owner: str, limit: int) -> sa.Select[str]:
-    """The unfinished jobs of a key, at most so many."""
-    return sa.select(JobRow.id).where(JobRow.owner == owner, _IS_LIVE).limit(limit)
+    """The unfinished jobs that a key has asked for, at most so many; twins that are private to it are not counted."""
+    return sa.select(JobRow.id).where(JobRow.owner == owner, _IS_LIVE, JobRow.is_background.is_(False)).limit(limit)
 
 
 def _n_live(session: Session, owner: str, max_live_jobs: int) -> int:

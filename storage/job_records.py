@@ -15,7 +15,7 @@ from . import queue_places
 from .errors import JobNotFound, JobNotYours
 from .identity import Work
 from .run_records import Run, from_row
-from .states import JobStatus, RunStatus
+from .states import LIVE_JOBS, JobStatus, RunStatus
 from .tables import JobRow, JobRunRow, RunRow
 from .tables.work import DEFAULT_PRIORITY
 
@@ -74,9 +74,12 @@ class Viewer:
         """Whether a job is there for this viewer; another key's private one is not."""
         return self.may_all or not is_private or self._holds(owner)
 
-    def may_change(self, owner: str | None) -> bool:
-        """Whether this viewer may cancel or retry a job; those from times without keys are everybody's."""
-        return self.may_all or owner is None or self._holds(owner)
+    def may_change(self, owner: str | None, *, is_background: bool) -> bool:
+        """Whether this viewer may cancel or retry a job.
+
+        Those from times without keys are everybody's; those in the background are the service's own.
+        """
+        return self.may_all or (not is_background and (owner is None or self._holds(owner)))
 
     def seen(self) -> sa.ColumnElement[bool]:
         """The condition under which the viewer sees a row of jobs."""
@@ -138,9 +141,18 @@ def find(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> JobRow:
     return row
 
 
+def seen_runs(session: Session, run_ids: Collection[str], viewer: Viewer) -> set[str]:
+    """Those of these runs that the viewer sees an unfinished job of."""
+    query = sa.select(JobRunRow.run_id).join(JobRow, JobRow.id == JobRunRow.job_id)
+    wanted = query.where(JobRunRow.run_id.in_(run_ids), JobRow.status.in_(LIVE_JOBS), viewer.seen())
+    return set(session.scalars(wanted)) if run_ids else set()
+
+
 def require_change(row: JobRow, viewer: Viewer) -> None:
     """Raises JobNotYours where the viewer may look at the job of this row and nothing else."""
-    if not viewer.may_change(row.owner):
+    if not viewer.may_change(row.owner, is_background=row.is_background):
+        if row.is_background:
+            raise JobNotYours("this job is the service's own", hint="ask with a key of scope admin")
         raise JobNotYours("another key asked for this job", hint="ask with that key, or with one of scope admin")
 
 

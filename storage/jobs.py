@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from . import events, paging, transitions
+from . import events, paging, terms, transitions
 from .engine import now
 from .job_records import (
     EVERYTHING,
@@ -69,6 +69,8 @@ def page(
 def cancel(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> Job:
     """Cancels an unfinished job at once, and those of its runs that no other unfinished job wants.
 
+    The runs that stay are as the jobs that want them still ask for.
+
     Raises JobNotFound and JobNotYours.
     """
     require_change(find(session, job_id, viewer), viewer)
@@ -82,12 +84,11 @@ def cancel(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> Job:
         wanted = _wanted_by_others(session, live_runs, job_id)
         unwanted = [run_id for run_id in live_runs if run_id not in wanted]
         values = {"status": RunStatus.CANCELLED, "finished_at": at, **transitions.FREE}
-        session.execute(
-            sa.update(RunRow).where(RunRow.id.in_(unwanted)).values(**values), execution_options=transitions.NO_SYNC
-        )
-        news = [events.NewEvent(job_id=job_id, type="run.cancelled", run_id=run_id) for run_id in unwanted]
-        news.append(transitions.change_job(session, job_id, JobStatus.CANCELLED, at=at, started_at=row.started_at))
-        events.append(session, news, at=at)
+        transitions.update_runs(session, unwanted, values)
+        transitions.announce(session, unwanted, RunStatus.CANCELLED, at=at, follow=False)
+        ended = transitions.change_job(session, job_id, JobStatus.CANCELLED, at=at, started_at=row.started_at)
+        events.append(session, [ended], at=at)
+        terms.renew(session, wanted)
     return get(session, job_id)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from . import paging
 from .engine import now
 from .errors import ModelUnknown
+from .news import savepoint
 from .tables import ModelRow
 from .transitions import NO_SYNC
 
@@ -50,7 +51,7 @@ def remember(session: Session, new_model: NewModel) -> Model:
     """Stores the model or adds to what is known of it; what the caller leaves None stays as it was."""
     if not _add_to(session, new_model):
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 session.execute(sa.insert(ModelRow).values(**asdict(new_model), created_at=now(session)))
         except IntegrityError:
             _add_to(session, new_model)

@@ -6,7 +6,8 @@ Only committed events are told. Telling never fails a request or an attempt.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +42,18 @@ def note(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep rows of events until the session's transaction is committed."""
     names = ("job_id", "seq", "type", "run_id", "data")
     session.info.setdefault(_NEWS, []).extend(News(**{name: row[name] for name in names}) for row in rows)
+
+
+@contextmanager
+def savepoint(session: Session) -> Iterator[None]:
+    """A part of a transaction that is taken back alone when it raises, and with it the events that it noted."""
+    n_noted = len(session.info.get(_NEWS, ()))
+    try:
+        with session.begin_nested():
+            yield
+    except BaseException:
+        del session.info.get(_NEWS, [])[n_noted:]
+        raise
 
 
 def tell(session: Session, listeners: Sequence[Listener]) -> None:

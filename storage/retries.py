@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -10,12 +13,21 @@ from . import job_records
 from .errors import JobNotRetryable
 from .job_caps import require_place
 from .job_records import EVERYTHING, Job, NewJob, Viewer
+from .news import savepoint
 from .run_records import Run
 from .states import TERMINAL_JOBS, RunStatus
 from .submission import submit
 from .tables import JobRow
 
 HINT = "wait until the job is finished; a job whose runs all have scores has nothing to repeat"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Science:
+    """What scores are computed with now: `standing` gives the version to take of a benchmark that was at this one."""
+
+    scoring_version: str
+    standing: Callable[[str, int], int]
 
 
 def to_repeat(job: Job) -> tuple[Run, ...]:
@@ -26,10 +38,11 @@ def to_repeat(job: Job) -> tuple[Run, ...]:
 
 
 def retry(
-    session: Session, job_id: str, viewer: Viewer = EVERYTHING, *, scoring_version: str, max_live_jobs: int
+    session: Session, job_id: str, viewer: Viewer = EVERYTHING, *, science: Science, max_live_jobs: int
 ) -> tuple[Job, bool]:
     """The job that repeats the runs without a score of this one, and whether it is new: there is never a second.
 
+    It is scored by the science as it is now.
     Raises JobNotFound, JobNotYours, JobNotRetryable, TooManyJobs.
     """
     job_records.require_change(job_records.find(session, job_id, viewer), viewer)
@@ -38,10 +51,12 @@ def retry(
     job = job_records.get(session, job_id)
     if not to_repeat(job):
         raise JobNotRetryable(f"the job is {job.status} and has nothing to repeat", hint=HINT, param="job_id")
-    require_place(session, job.owner, max_live_jobs)
+    new_job = _again(job, science, asked_by=viewer.key_id)
+    if not new_job.is_background:
+        require_place(session, new_job.owner, max_live_jobs)
     try:
-        with session.begin_nested():
-            return submit(session, _again(job, scoring_version)), True
+        with savepoint(session):
+            return submit(session, new_job), True
     except IntegrityError:
         known = _retry_of(session, job_id)
         if known is None:
@@ -49,20 +64,21 @@ def retry(
         return known, False
 
 
-def _again(job: Job, scoring_version: str) -> NewJob:
+def _again(job: Job, science: Science, *, asked_by: str | None) -> NewJob:
+    """What repeats the job. It is whose the job is; one from times without keys becomes that of the key that asks."""
     runs = to_repeat(job)
     wait = None if job.expires_at is None else (job.expires_at - job.created_at).total_seconds()
     return NewJob(
         model_id=job.model_id,
         requested_revision=job.requested_revision,
-        benchmarks=tuple((run.benchmark, run.benchmark_version) for run in runs),
+        benchmarks=tuple((run.benchmark, science.standing(run.benchmark, run.benchmark_version)) for run in runs),
         protocol=job.protocol,
-        scoring_version=scoring_version,
+        scoring_version=science.scoring_version,
         options=job.options,
         labels=job.labels,
         force=job.force,
         is_background=job.is_background,
-        owner=job.owner,
+        owner=asked_by if job.owner is None and not job.is_background else job.owner,
         is_private=job.is_private,
         priority=job.priority,
         device_class=job.device_class,

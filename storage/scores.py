@@ -20,6 +20,7 @@ from . import runs, word_tables
 from .engine import now
 from .errors import ScoreNotFound
 from .identity import Setting, Work, new_id, pinned_key, score_key, series_key
+from .news import savepoint
 from .score_rows import pack_draws, to_columns, to_layer, to_score, unpack_draws
 from .states import RunStatus
 from .tables import RunRow, ScoreDrawsRow, ScoreLayerRow, ScoreRow
@@ -185,7 +186,7 @@ def _insert_or_reuse(
             return old_id
         score_id = new_id("score")
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 _supersede(session, old_id, score_id)
                 _insert(session, score, {**origin, "id": score_id, "created_at": now(session)})
                 if words is not None:

@@ -26,20 +26,18 @@ class Waiting:
     device_class: str | None
     is_background: bool
     n_runs: int
-    due_since: datetime
-    """When the one became due that has been, or will be, due longest."""
+    due_s: float
+    """For how long the one has been due that has been due longest; 0 where none is due yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceState:
     """Queue, running runs, live jobs and workers, and the totals of what was counted.
 
-    `oldest_due_s` is for how long the run has been due that has been due longest; 0 where none is. `workers` and
-    `memory_bytes` are by device.
+    `workers` and `memory_bytes` are by device.
     """
 
     waiting: tuple[Waiting, ...]
-    oldest_due_s: float
     running: Mapping[str, int]
     live_jobs: Mapping[str, int]
     workers: Mapping[str, int]
@@ -51,10 +49,8 @@ def read_state(session: Session, *, worker_silence_s: float) -> ServiceState:
     """The state by the database's clock; a worker that was silent for longer is not counted."""
     at = now(session)
     workers, memory = _workers(session, at - timedelta(seconds=worker_silence_s))
-    waiting = _waiting(session)
     return ServiceState(
-        waiting=waiting,
-        oldest_due_s=max([0.0, *((at - alike.due_since).total_seconds() for alike in waiting)]),
+        waiting=_waiting(session, at),
         running=_running(session),
         live_jobs=_live_jobs(session),
         workers=workers,
@@ -63,12 +59,18 @@ def read_state(session: Session, *, worker_silence_s: float) -> ServiceState:
     )
 
 
-def _waiting(session: Session) -> tuple[Waiting, ...]:
+def _waiting(session: Session, at: datetime) -> tuple[Waiting, ...]:
     alike = (RunRow.is_background, RunRow.priority, RunRow.device_class)
     query = sa.select(*alike, sa.func.count(), sa.func.min(RunRow.not_before)).where(QUEUED).group_by(*alike)
     return tuple(
-        Waiting(is_background=row[0], priority=row[1], device_class=row[2], n_runs=row[3], due_since=row[4])
-        for row in session.execute(query)
+        Waiting(
+            is_background=is_background,
+            priority=priority,
+            device_class=device_class,
+            n_runs=n_runs,
+            due_s=max(0.0, (at - due_since).total_seconds()),
+        )
+        for is_background, priority, device_class, n_runs, due_since in session.execute(query)
     )
 
 

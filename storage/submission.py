@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ from . import events, job_records
 from .engine import now
 from .identity import batch_key, new_id, request_key
 from .job_records import Job, NewJob
+from .news import savepoint
 from .scores import StoredScore
 from .states import LIVE_RUNS, JobStatus, RunStatus, job_status
 from .tables import JobRow, JobRunRow, RunRow
-from .transitions import NO_SYNC, change_job, lock_runs
+from .terms import Terms, meet, of_run
+from .transitions import change_job, lock_runs, update_runs
 
 SHARING_TRIES = 20
 """How often a run may begin and end under our hands before a submission gives up; a second time is rare."""
@@ -89,7 +92,7 @@ def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, R
             _meet_both(session, live[0], values)
             return live[0].id, live[0].status
         try:
-            with session.begin_nested():
+            with savepoint(session):
                 session.execute(sa.insert(RunRow).values(**values))
         except IntegrityError:
             continue
@@ -98,17 +101,11 @@ def _share_or_queue(session: Session, values: Mapping[str, Any]) -> tuple[str, R
 
 
 def _meet_both(session: Session, live: RunRow, values: Mapping[str, Any]) -> None:
-    """Lets a shared run be what the more urgent of its jobs asks for, and wait as long as the more patient one."""
-    both = {
-        "is_background": live.is_background and values["is_background"],
-        "priority": min(live.priority, values["priority"]),
-        "expires_at": None
-        if live.expires_at is None or values["expires_at"] is None
-        else max(live.expires_at, values["expires_at"]),
-    }
-    changed = {name: value for name, value in both.items() if value != getattr(live, name)}
-    if changed:
-        session.execute(sa.update(RunRow).where(RunRow.id == live.id).values(**changed), execution_options=NO_SYNC)
+    """Lets a shared run be what all of its jobs together ask for."""
+    mine = Terms(**{field.name: values[field.name] for field in fields(Terms)})
+    both = meet([of_run(live), mine])
+    if both != of_run(live):
+        update_runs(session, [live.id], both.as_values())
 
 
 def _expires_at(new_job: NewJob, at: datetime) -> datetime | None:

@@ -1,8 +1,10 @@
 """How a change of runs reaches the jobs that want them, and the order of locks that keeps this free of deadlocks.
 
-Every transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their
-ids: one that announces several things locks the jobs of all their runs before the first. SQLite has one writer at a
-time and ignores row locks.
+A transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their ids:
+one that announces several things locks the jobs of all their runs before the first. One that records a score goes on to
+the runs of untrained twins (`twins.queue`), in the order of their seeds: only jobs that score twins want those, and the
+score of a twin queues nothing, so who holds them waits for nothing of this. SQLite has one writer at a time and ignores
+row locks.
 """
 
 from __future__ import annotations
@@ -42,12 +44,19 @@ def lock_live_jobs(session: Session, run_ids: Collection[str]) -> Sequence[JobRo
 
 
 def announce(
-    session: Session, run_ids: Sequence[str], kind: str, *, at: datetime, data: Mapping[str, Any] | None = None
+    session: Session,
+    run_ids: Sequence[str],
+    kind: str,
+    *,
+    at: datetime,
+    data: Mapping[str, Any] | None = None,
+    follow: bool = True,
 ) -> None:
     """Writes the event `run.<kind>` into every unfinished job that wants these runs, and renews the jobs' statuses.
 
     The caller has locked and changed the rows of the runs in this transaction, and if it announces more than once, has
-    locked the jobs of all the runs together before (`lock_live_jobs`).
+    locked the jobs of all the runs together before (`lock_live_jobs`). Without `follow` it gives the jobs their statuses
+    itself.
     """
     jobs = lock_live_jobs(session, run_ids) if run_ids else []
     runs_by_job = _runs_by_job(session, [job.id for job in jobs]) if jobs else {}
@@ -63,7 +72,9 @@ def announce(
             for run in runs
             if run.id in run_ids
         ]
-        events.append(session, news + _follow(session, job, [run.status for run in runs], at=at), at=at)
+        if follow:
+            news += _follow(session, job, [run.status for run in runs], at=at)
+        events.append(session, news, at=at)
 
 
 def change_job(

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from .engine import now
+from .news import savepoint
 from .run_records import Run
 from .tables import WorkerRow
 from .transitions import NO_SYNC
@@ -68,7 +69,7 @@ def beat(
     if _touch(session, worker_id, at):
         return
     try:
-        with session.begin_nested():
+        with savepoint(session):
             row = {"id": worker_id, "host": host, "pid": pid, "device": device, "started_at": at, "seen_at": at}
             row |= {"memory_bytes": memory_bytes, "version": version}
             session.execute(sa.insert(WorkerRow).values(**row))

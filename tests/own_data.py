@@ -6,9 +6,14 @@ import csv
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scoring.datasets.own.declaration import Declaration
+from scoring.datasets.own.intake import take_in
+from scoring.datasets.own.order import STAGED_FOLDER, Order
 
 N_GROUPS, N_PASSAGES, N_SENTENCES = 6, 2, 8
 N_STIMULI = N_GROUPS * N_PASSAGES * N_SENTENCES
@@ -68,6 +73,15 @@ def write_dataset(folder: Path, *, seed: int = 0) -> Path:
     write_table(folder / "units.csv", units())
     np.save(folder / "responses.npy", responses(seed))
     return folder
+
+
+def add_versions(own_dir: Path, name: str, *numbers: int) -> None:
+    """Makes the data set a benchmark at these versions, all of the same data, as adding it would."""
+    with TemporaryDirectory() as work:
+        source = write_dataset(Path(work) / "mine")
+        take_in(Order(name=name, source=source, declared=Declaration(), max_bytes=None), Path(work))
+        for number in numbers:
+            shutil.copytree(Path(work) / STAGED_FOLDER, own_dir / name / str(number))
 
 
 def change_table(path: Path, change: Callable[[Rows], object]) -> None:

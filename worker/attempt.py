@@ -112,7 +112,7 @@ class Attempt:
         order = FetchOrder(
             model_id=self._claim.model_id,
             revision=self._claim.requested_revision,
-            benchmarks=tuple(run.benchmark for run in self._claim.runs),
+            benchmarks={run.id: (run.benchmark, run.benchmark_version) for run in self._claim.runs},
             model_dir=self._settings.model_dir,
             model_cache=self._settings.model_cache,
             import_dir=self._settings.import_dir,
@@ -134,8 +134,8 @@ class Attempt:
         if answer.failure is not None:
             self._ledger.fail(self._ledger.open_runs, answer.failure)
         for run in self._ledger.open_runs:
-            if run.benchmark in answer.run_failures:
-                self._ledger.fail([run], answer.run_failures[run.benchmark])
+            if run.id in answer.run_failures:
+                self._ledger.fail([run], answer.run_failures[run.id])
         if answer.model is not None:
             self._ledger.remember(new_model(answer.model, answer.blueprint))
         return answer.model

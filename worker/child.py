@@ -14,13 +14,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from scoring.child_environment import prefer_to_kill, without_secrets
+from scoring.child_environment import prefer_to_kill, with_ways_out, without_secrets
 from scoring.parent import when_parent_ends
+from scoring.redaction import TOKEN_VARIABLES
 
 from .exchange import Progress
 from .processes import MARK, Family, die_with_parent, leave_no_core
 
-HUB_TOKENS = {"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}
 LAST_WORDS = 2000
 """Bytes of a child's standard error that are kept, the last ones, for when it died."""
 
@@ -151,7 +151,7 @@ class Child:
 
 def fetch_environment() -> dict[str, str]:
     """The environment of the fetch process: no address or password of this service, but the hub's token."""
-    return without_secrets() | {name: os.environ[name] for name in HUB_TOKENS if name in os.environ}
+    return with_ways_out() | {name: os.environ[name] for name in TOKEN_VARIABLES if name in os.environ}
 
 
 def scoring_environment(folder: Path) -> dict[str, str]:

@@ -171,11 +171,11 @@ class HubTerms(Message):
 
 
 class FetchOrder(Message):
-    """What the fetch process has to bring."""
+    """What the fetch process has to bring; `benchmarks` are the name and version of each run's, by the run's id."""
 
     model_id: str
     revision: str | None
-    benchmarks: tuple[str, ...]
+    benchmarks: dict[str, tuple[str, int]]
     model_dir: Path | None
     model_cache: Path
     import_dir: Path
@@ -189,8 +189,8 @@ class FetchOrder(Message):
 
 
 class FetchAnswer(Message):
-    """The model on this disk, or why not; and why not for each benchmark whose data cannot be had or that asks for
-    what the model has not. Models of one `blueprint` have the same untrained twins."""
+    """The model on this disk, or why not; and why not for each run whose data cannot be had or that asks for what the
+    model has not, by its id. Models of one `blueprint` have the same untrained twins."""
 
     model: ResolvedModel | None
     failure: Failure | None

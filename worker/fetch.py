@@ -36,7 +36,7 @@ def main(folder: Path) -> None:
 
 
 def fetch(order: FetchOrder) -> FetchAnswer:
-    """Bring the model, then the data of each benchmark; every failure is kept to what it spoils."""
+    """Bring the model, then the data of each benchmark; every failure is kept to the runs that it spoils."""
     say(Progress(stage=Stage.RESOLVE, fraction=0.0, detail=f"resolving {order.model_id}"))
     try:
         model = _model(order)
@@ -44,18 +44,19 @@ def fetch(order: FetchOrder) -> FetchAnswer:
         return FetchAnswer(model=None, failure=Failure.of(error), run_failures={})
     store = DataStore(cache=order.data_cache, mirror=order.data_mirror)
     catalogue = Catalogue(order.own_dir)
-    failures: dict[str, Failure] = {}
-    for name in order.benchmarks:
+    failures: dict[tuple[str, int], Failure] = {}
+    for name, version in dict.fromkeys(order.benchmarks.values()):
         say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
         try:
-            benchmark = catalogue.benchmark(name)
+            benchmark = catalogue.benchmark(name, version)
             _require_possible(model, benchmark, order)
-            if catalogue.own(name) is None:
+            if catalogue.own(name, version) is None:
                 bring_data(benchmark, store)
         except Exception as error:  # one benchmark's trouble must not reach the other runs
-            failures[name] = Failure.of(error)
+            failures[name, version] = Failure.of(error)
+    run_failures = {run_id: failures[wanted] for run_id, wanted in order.benchmarks.items() if wanted in failures}
     blueprint = None if model.model_type == Namespace.IMPORTED else blueprint_of(model.folder)
-    return FetchAnswer(model=model, failure=None, run_failures=failures, blueprint=blueprint)
+    return FetchAnswer(model=model, failure=None, run_failures=run_failures, blueprint=blueprint)
 
 
 def bring_data(benchmark: Benchmark, store: DataStore) -> None:
@@ -74,10 +75,10 @@ def _require_possible(model: ResolvedModel, benchmark: Benchmark, order: FetchOr
         require_possible(family_of(model.model_type).layout, reading, asks_surprisal=benchmark.asks_surprisal)
 
 
-def _asks_nothing_but_surprisal(benchmarks: Collection[str], catalogue: Catalogue) -> bool:
+def _asks_nothing_but_surprisal(benchmarks: Collection[tuple[str, int]], catalogue: Catalogue) -> bool:
     """Whether a model without surprisals is of no use to any of these benchmarks; an unknown one says nothing."""
     try:
-        return bool(benchmarks) and all(catalogue.benchmark(name).asks_surprisal for name in benchmarks)
+        return bool(benchmarks) and all(catalogue.benchmark(*wanted).asks_surprisal for wanted in benchmarks)
     except (BenchmarkUnknown, DataMalformed):
         return False
 
@@ -100,7 +101,7 @@ def _model(order: FetchOrder) -> ResolvedModel:
         options=order.options,
         timeout_s=order.hub.timeout_s,
         keeping=order.hub.keeping,
-        asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks, Catalogue(order.own_dir)),
+        asks_surprisal=_asks_nothing_but_surprisal(order.benchmarks.values(), Catalogue(order.own_dir)),
         on_progress=report,
     )
 

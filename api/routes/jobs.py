@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from scoring import SCORING_VERSION
 from storage import jobs, retries
 from storage.jobs import Viewer
+from storage.retries import Science
 
 from ..conditional import UNCHANGED, is_known, not_modified
 from ..dependencies import (
@@ -175,10 +176,9 @@ def retry_job(
 
     What is final never changes, so the job itself stays as it is.
     """
+    science = Science(scoring_version=SCORING_VERSION, standing=settings.catalogue.standing_version)
     with database.write() as session:
-        job, is_new = retries.retry(
-            session, job_id, viewer, scoring_version=SCORING_VERSION, max_live_jobs=settings.max_live_jobs
-        )
+        job, is_new = retries.retry(session, job_id, viewer, science=science, max_live_jobs=settings.max_live_jobs)
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if is_new:
         bell.ring(job.id, device_class=job.device_class)

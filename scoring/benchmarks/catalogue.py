@@ -45,6 +45,13 @@ class Catalogue:
             raise BenchmarkUnknown(f"{name} is at version {benchmark.version} here, not {version}")
         return benchmark
 
+    def standing_version(self, name: str, version: int) -> int:
+        """This version of a benchmark where it is here, else the newest, else itself: there is no other to take."""
+        for wanted in (version, None):
+            with suppress(BenchmarkUnknown, DataMalformed):
+                return self.benchmark(name, wanted).version
+        return version
+
     def benchmarks(self, ids: Iterable[str]) -> dict[str, Benchmark]:
         """The benchmarks of these ids, by id; ids that no benchmark has now, or a damaged one, are left out."""
         found = {}

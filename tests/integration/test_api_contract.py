@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from storage import idempotency, jobs, runs
 from storage.engine import Database
 from storage.runs import Problem
 from storage.tables import IdempotencyKeyRow, JobRow, RunRow
+from tests import own_data
 from tests.listening import listening
 from tests.serving import wait_for
 
@@ -265,6 +267,23 @@ def test_a_retry_is_a_new_job_with_the_runs_that_have_no_score(client: TestClien
         assert again[name] == failed[name], name
     assert [run["benchmark"] for run in again["runs"]] == ["demo-fmri", "demo-reading"]
     assert client.get(job["urls"]["self"]).json() == failed
+
+
+def test_a_retry_keeps_a_version_that_is_here_and_takes_the_newest_for_one_that_is_gone(
+    client: TestClient, database: Database, tmp_path: Path
+) -> None:
+    own_dir = client.app.state.settings.own_dir  # type: ignore[attr-defined]
+    own_data.add_versions(own_dir, "kept", 1)
+    own_data.add_versions(own_dir, "gone", 1)
+    own_data.add_versions(own_dir, "lost", 1)
+    job = post(client, benchmarks=["own/kept", "own/gone", "own/lost"])
+    fail_everything(database)
+    own_data.add_versions(own_dir, "kept", 2)
+    (own_dir / "gone" / "1").rename(own_dir / "gone" / "2")
+    shutil.rmtree(own_dir / "lost")
+    again = client.post(f"/v1/jobs/{job['id']}/retry").json()
+    versions = {run["benchmark"]: run["benchmark_version"] for run in again["runs"]}
+    assert versions == {"own/kept": 1, "own/gone": 2, "own/lost": 1}
 
 
 def test_a_second_retry_gives_the_same_job(client: TestClient, database: Database) -> None:

@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from scoring.benchmarks.base import benchmark_named
 from scoring.errors import OptionUnknown
 from scoring.subjects.families.base import Layout
 from scoring.subjects.options import ReadingOptions
 from scoring.subjects.possible import require_possible
+from tests import own_data
 from tests.models import write_model
 from worker.exchange import FetchOrder
 from worker.fetch import fetch
@@ -23,7 +25,7 @@ def order(tmp_path):
         return FetchOrder(
             model_id=model_id,
             revision=None,
-            benchmarks=benchmarks,
+            benchmarks={name: (name, benchmark_named(name).version) for name in benchmarks},
             model_dir=tmp_path,
             model_cache=tmp_path / "cache",
             import_dir=tmp_path / "imports",
@@ -101,3 +103,14 @@ def test_a_reading_benchmark_of_an_encoder_fails_alone(hub, order, tmp_path, opt
     assert {name: failure.code for name, failure in answer.run_failures.items()} == dict.fromkeys(
         impossible, "option_unknown"
     )
+
+
+def test_data_are_looked_for_at_the_version_that_the_run_is_of(hub, order, tmp_path):
+    hub.add("org/model", write_model(tmp_path / "model", "gpt2"))
+    own_dir = tmp_path / "own"
+    own_data.add_versions(own_dir, "tales", 1, 2)
+    (own_dir / "tales" / "2" / "manifest.json").write_text("{}")
+    wanted = {"old": ("own/tales", 1), "newest": ("own/tales", 2), "gone": ("own/tales", 3), "again": ("own/tales", 1)}
+    answer = fetch(order().model_copy(update={"own_dir": own_dir, "benchmarks": wanted}))
+    codes = {run_id: failure.code for run_id, failure in answer.run_failures.items()}
+    assert codes == {"newest": "data_malformed", "gone": "benchmark_unknown"}

@@ -6,20 +6,27 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.responses import StreamingResponse
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
+import storage
 from api.app import create_app
 from api.settings import ApiSettings
-from storage import jobs, runs, state, tally, workers
-from storage.engine import Database
+from storage import idempotency, jobs, runs, state, tally, workers
+from storage.engine import Database, now
+from storage.jobs import NewJob
 from storage.news import News
 from storage.runs import Problem
+from storage.tables import RunRow
 from storage.tally import Tally, TallyKeeper
 
 ASKED = {"model": "gpt2", "benchmarks": ["demo-fmri", "demo-reading"]}
@@ -96,6 +103,37 @@ def test_events_are_logged_after_their_commit_with_their_ids(
     }
 
 
+def test_what_a_savepoint_takes_back_is_not_told(database: Database) -> None:
+    """Another request may take an Idempotency-Key between the look and the write: then this one begins again."""
+    heard: list[tuple[str, str]] = []
+    database.listeners.append(lambda told: heard.extend((news.job_id, news.type) for news in told))
+    made: list[str] = []
+
+    def make() -> jobs.Job:
+        job = submit_one(session, "demo-fmri")
+        made.append(job.id)
+        if len(made) == 1:
+            raise IntegrityError("INSERT", {}, ValueError("taken meanwhile"))
+        return job
+
+    with database.write() as session:
+        before = submit_one(session, "demo-reading")
+        job, _ = idempotency.once(session, "a-key", owner=None, body_sha256="0", make=make)
+    assert heard == [(before.id, "job.queued"), (job.id, "job.queued")]
+    assert made == [made[0], job.id]
+
+
+def submit_one(session: Session, benchmark: str, **changes: Any) -> jobs.Job:
+    fields = {"model_id": "gpt2", "requested_revision": None, "protocol": "grouped", "scoring_version": "1"}
+    return jobs.submit(session, NewJob(benchmarks=((benchmark, 1),), **(fields | changes)))
+
+
+def test_savepoints_are_those_that_forget_what_they_noted() -> None:
+    """`begin_nested` alone keeps the events of what it takes back, so `storage` has one place that calls it."""
+    found = {path.name for path in Path(storage.__file__).parent.rglob("*.py") if "begin_nested" in path.read_text()}
+    assert found == {"news.py"}
+
+
 def test_metrics_tell_the_queue_the_workers_and_what_became_of_runs(
     client: TestClient, database: Database, settings: ApiSettings
 ) -> None:
@@ -134,8 +172,37 @@ def test_the_queue_is_told_by_priority_and_the_age_of_what_is_due(database: Data
         found = state.read_state(session, worker_silence_s=30)
     (alike,) = found.waiting
     assert (alike.priority, alike.is_background, alike.n_runs) == (5, False, 2)
-    assert found.oldest_due_s >= 0
+    assert alike.due_s >= 0
     assert found.live_jobs == {"queued": 1, "running": 0}
+
+
+def test_the_age_of_what_is_due_is_told_apart_by_who_may_take_it(database: Database, client: TestClient) -> None:
+    """So that no alert rings, and no machine is bought, for work that waits until nothing else is due."""
+    name = "broca_queue_oldest_due_seconds"
+    with database.write() as session:
+        for age_s, changes in enumerate(({}, {"priority": 0}, {"device_class": "gpu"}, {"is_background": True}), 1):
+            job = submit_one(session, "demo-fmri", model_id=f"org/{age_s}", **changes)
+            due = now(session) - timedelta(seconds=1000 * age_s)
+            session.execute(sa.update(RunRow).where(RunRow.id == job.runs[0].id).values(not_before=due))
+        later = submit_one(session, "demo-fmri", device_class="cpu")
+        due = now(session) + timedelta(seconds=1000)
+        session.execute(sa.update(RunRow).where(RunRow.id == later.runs[0].id).values(not_before=due))
+    found = samples(client)
+    ages = {
+        (labels["device_class"], labels["background"]): age
+        for (metric, pairs), age in found.items()
+        if metric == name and (labels := dict(pairs))
+    }
+    assert ages == {
+        ("any", "false"): pytest.approx(2000, abs=60),
+        ("gpu", "false"): pytest.approx(3000, abs=60),
+        ("any", "true"): pytest.approx(4000, abs=60),
+        ("cpu", "false"): 0,
+    }
+
+
+def test_an_empty_queue_has_an_age(client: TestClient) -> None:
+    assert value(samples(client), "broca_queue_oldest_due_seconds", device_class="any", background="false") == 0
 
 
 def test_an_open_event_stream_is_counted(database: Database, settings: ApiSettings) -> None:

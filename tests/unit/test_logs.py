@@ -115,8 +115,16 @@ def test_what_is_no_secret_is_shown(line: str) -> None:
 
 
 def test_secrets_are_what_variables_and_addresses_name_so() -> None:
-    environment = {"HF_TOKEN": "t" * 10, "POSTGRES_PASSWORD": "p" * 10, "BROCA_DATA_DIR": "/data", "X_KEY": "ab"}
-    assert set(secrets_of(environment, ["redis://:r%2Fsecret@h"])) == {"t" * 10, "p" * 10, "r%2Fsecret", "r/secret"}
+    environment = {
+        "HF_TOKEN": "t" * 10,
+        "POSTGRES_PASSWORD": "p" * 10,
+        "BROCA_DATA_DIR": "/data",
+        "X_KEY": "ab",
+        "TOKENIZERS_PARALLELISM": "whatever",
+        "DSN": "amqp://u:another%40one@h//",
+    }
+    passwords = {"r%2Fsecret", "r/secret", "another%40one", "another@one"}
+    assert set(secrets_of(environment, ["redis://:r%2Fsecret@h"])) == {"t" * 10, "p" * 10, *passwords}
 
 
 def test_migrate_logs_its_steps_and_nothing_else_of_alembic(tmp_path: Path) -> None:

@@ -153,6 +153,17 @@ def test_children_get_neither_addresses_nor_passwords(monkeypatch, tmp_path):
     assert (scoring["HF_HUB_OFFLINE"], scoring["TMPDIR"]) == ("1", str(tmp_path))
 
 
+def test_children_get_no_address_with_a_password_and_fetching_its_proxy(monkeypatch, tmp_path):
+    planted = "scheme+tls://user:planted@host/db"
+    for name in ("CELERY_RESULT_BACKEND", "DSN", "HTTPS_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, planted)
+    monkeypatch.setenv("PLAIN", "http://host:8000/")
+    fetch, scoring = fetch_environment(), scoring_environment(tmp_path)
+    assert {name for name, value in fetch.items() if "planted" in value} == {"HTTPS_PROXY", "http_proxy"}
+    assert not any("planted" in value for value in scoring.values())
+    assert fetch["PLAIN"] == scoring["PLAIN"] == "http://host:8000/"
+
+
 def test_a_gpu_that_torch_cannot_use_is_no_device(monkeypatch, tmp_path):
     command = tmp_path / "nvidia-smi"
     command.write_text("#!/bin/sh\necho 'GPU 0: made up'\n")
