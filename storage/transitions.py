@@ -55,8 +55,8 @@ def announce(
     """Writes the event `run.<kind>` into every unfinished job that wants these runs, and renews the jobs' statuses.
 
     The caller has locked and changed the rows of the runs in this transaction, and if it announces more than once, has
-    locked the jobs of all the runs together before (`lock_live_jobs`). Without `follow` it gives the jobs their statuses
-    itself.
+    locked the jobs of all the runs together before (`lock_live_jobs`). Without `follow` it gives the jobs their
+    statuses itself.
     """
     jobs = lock_live_jobs(session, run_ids) if run_ids else []
     runs_by_job = _runs_by_job(session, [job.id for job in jobs]) if jobs else {}
