@@ -203,8 +203,9 @@ def test_a_silent_stream_sends_comments(http: httpx.Client, monkeypatch: pytest.
 def test_a_client_that_goes_is_forgotten(http: httpx.Client, app: FastAPI) -> None:
     job = post(http)
     with http.stream("GET", job["urls"]["events"], headers=STREAM) as answer:
-        next(events_of(answer.iter_lines()))
-        assert followed(app) == 1
+        events = events_of(answer.iter_lines())
+        assert next(events)["type"] == "job.queued"
+        assert followed(app) == 1, "a generator that is dropped would close the stream"
     wait_for(lambda: not app.state.feed._channels)
 
 
