@@ -1,4 +1,4 @@
-"""`broca jobs`, its commands, and `broca cancel`: what the server has been asked for."""
+"""`broca jobs`, `broca cancel` and `broca retry`: what the server has been asked for."""
 
 from __future__ import annotations
 
@@ -13,20 +13,14 @@ from ..results import Job
 from .display import results_console
 from .options import JSON, SERVER
 
-app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
-
-@app.callback()
 def jobs(
-    context: typer.Context,
     status: str = typer.Option(None, "--status", help="Only jobs of this status."),
     limit: int = typer.Option(50, "--limit", min=1, help="How many jobs at the most."),
     as_json: bool = JSON,
     server: str = SERVER,
 ) -> None:
-    """List jobs, newest first; or cancel or retry one."""
-    if context.invoked_subcommand is not None:
-        return
+    """List jobs, newest first."""
     with Client(server) as client:
         found = list(islice(client.jobs(status=status, page_size=min(limit, 200)), limit))
     if as_json:
@@ -45,10 +39,6 @@ def cancel(job_id: str = typer.Argument(metavar="JOB", help="The job's id."), se
     typer.echo(f"{job.id} {job.status}")
 
 
-app.command("cancel")(cancel)
-
-
-@app.command()
 def retry(
     job_id: str = typer.Argument(metavar="JOB", help="The job's id."), as_json: bool = JSON, server: str = SERVER
 ) -> None:

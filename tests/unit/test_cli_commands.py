@@ -145,16 +145,15 @@ def test_jobs_are_listed_as_table_and_json(server: Server, invoke: Invoke, capsy
 
 def test_cancel_says_what_became_of_the_job(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     server.on("POST /v1/jobs/job_1/cancel", {**JOB, "status": "cancelled"})
-    for command in (("cancel",), ("jobs", "cancel")):
-        assert invoke(*command, "job_1", "--server", server.url) == 0
-        assert capsys.readouterr().out == "job_1 cancelled\n"
+    assert invoke("cancel", "job_1", "--server", server.url) == 0
+    assert capsys.readouterr().out == "job_1 cancelled\n"
 
 
 def test_retry_prints_the_new_job(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     server.on("POST /v1/jobs/job_1/retry", {**JOB, "id": "job_2", "retry_of": "job_1"}, status=202)
-    assert invoke("jobs", "retry", "job_1", "--server", server.url) == 0
+    assert invoke("retry", "job_1", "--server", server.url) == 0
     assert capsys.readouterr().out == "job_2\n"
-    assert invoke("jobs", "retry", "job_1", "--json", "--server", server.url) == 0
+    assert invoke("retry", "job_1", "--json", "--server", server.url) == 0
     assert json.loads(capsys.readouterr().out)["retry_of"] == "job_1"
 
 
