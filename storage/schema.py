@@ -33,6 +33,8 @@ def upgrade(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+        # A table that was written in this transaction is not altered before its deferred constraints were looked at.
+        connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
     command.upgrade(configuration(connection), "head")
 
 
