@@ -149,10 +149,11 @@ class ModelCache:
     def _excess(self, revision: Revision, n_bytes: int, uses: dict[Revision, int]) -> int:
         """How many bytes have to go; those that others are bringing count as if they were here.
 
-        They go on meanwhile, so each file's size is read once, after it is known which revisions are whole.
+        They go on meanwhile, so what belongs to whole revisions is read before it is asked which are not whole: one
+        that is finished in between is here and no longer coming. Each file's size is read once, after that.
         """
+        settled = {path for storage in {revision.storage, *(one.storage for one in uses)} for path in _settled(storage)}
         pending = {one: n for one, n in uses.items() if not one.is_whole} | {revision: n_bytes}
-        settled = {path for one in pending for path in _settled(one.storage)}
         sizes = {storage: {path: _size(path) for path in _files(storage)} for storage in self._storages()}
         coming = 0
         for one, n_wanted in pending.items():

@@ -10,8 +10,8 @@ from tests.chaos.campaign import campaign
 from tests.chaos.stack import NAMES
 
 FAULTS = {
-    "sqlite": ("worker: kill -9", "API: kill -9 mid-submit", "everything: kill -9 at once"),
-    "postgres": ("scoring process: kill -9 at any time", "PostgreSQL: kill -9 mid-submit", "Redis: kill -9"),
+    "sqlite": ("worker: kill -9", "everything: kill -9 at once"),
+    "postgres": ("scoring process: kill -9 at any time", "PostgreSQL: kill -9 mid-submit"),
 }
 """Kinds of which each comes once: with the start of all processes, what fits into a test."""
 

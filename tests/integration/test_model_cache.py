@@ -158,7 +158,7 @@ def test_many_at_once_stay_within_the_quota_and_keep_what_they_read(cache):
             try:
                 own.make_room(place, n_bytes)
             except InsufficientStorage as error:
-                return str(error)
+                return f"{type(error).__name__}: {error}"
             with downloads:  # the hub's client has a lock of its own for each file
                 _write(place, n_bytes)
             time.sleep(0.002)

@@ -439,7 +439,8 @@ def test_runs_are_given_back_unspent_while_somebody_changes_the_model_cache(data
         start()
         wait_for(lambda: told(database, job_id).count("run.queued") >= 2)
     wait_for(scoring_processes)
-    assert {run.attempt for run in the_job(database, job_id).runs} == {1}
+    attempts = [run.attempt for run in the_job(database, job_id).runs]
+    assert max(attempts) == 1, "the one of them whose pause is longer may still be queued"
 
 
 def told(database, job_id):
