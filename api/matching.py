@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scoring.matched_perplexity import MINIMUM_BASE_MODELS, Matched, Refusal
 from storage.matching import BaseScore
 
-from .requests import LongText
+from .requests import LongText, listed
 from .schemas import Wire
 
 
@@ -26,9 +26,7 @@ class MatchedQuery(BaseModel):
 
     def named(self) -> tuple[str, ...] | None:
         """The base models asked for, each once."""
-        if self.base is None:
-            return None
-        return tuple(dict.fromkeys(name for part in self.base.split(",") if (name := part.strip())))
+        return None if self.base is None else listed(self.base)
 
 
 class MatchedMeasure(Wire):

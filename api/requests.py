@@ -290,4 +290,9 @@ class LeaderboardQuery(TableQuery):
         """The benchmarks asked for, each once."""
         if self.benchmarks is None:
             return None
-        return tuple(dict.fromkeys(name for part in self.benchmarks.split(",") if (name := part.strip())))
+        return listed(self.benchmarks)
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """Names separated by commas, each once."""
+    return tuple(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
