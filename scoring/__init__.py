@@ -3,7 +3,7 @@
 `scoring.evaluate.score(subject, benchmark, protocol, data=...)` is the whole story on one screen.
 """
 
-SCORING_VERSION = "1"
+SCORING_VERSION = "2"
 """Rises if and only if some score changes; part of every run's identity."""
 
 EXTRACTION_VERSION = "1"

@@ -13,8 +13,11 @@ from .types import FloatArray
 
 MINIMUM_CLUSTERS = 5
 LEVEL = 0.95
-PASSAGE_BOOTSTRAP = "passage-bootstrap"
-"""The method of intervals that are made from draws; `n` counts what was drawn."""
+ENOUGH_CLUSTERS = 30
+"""From so many on the percentiles of draws hold what they promise; below, the spread of the draws is taken with t."""
+
+PASSAGE_BOOTSTRAP, FEW_PASSAGES = "passage-bootstrap", "passage-bootstrap-fisher-z-t"
+"""The methods of intervals that are made from draws, of many passages and of few; `n` counts what was drawn."""
 
 
 def jackknife_correlation(
@@ -43,17 +46,20 @@ def interval_of(
     raws_of_parts: Sequence[Mapping[str, float]],
     draws: FloatArray,
     *,
+    raw: float,
     n_clusters: int,
     seed: int,
     level: float = LEVEL,
 ) -> tuple[Interval | None, str | None]:
-    """The interval of a raw score, or None and why there is none.
+    """The interval of a `raw` score, or None and why there is none.
 
-    `raws_of_parts` holds for each part the raw score of each of its participants; the score is the mean over parts of
-    their means. With five participants or more: a delete-one-participant jackknife of its Fisher z with t(n − 1), from
+    `raws_of_parts` holds for each part the raw score of each of its participants, where the score is the mean over
+    parts of their means. With five participants or more: a delete-one-participant jackknife of its Fisher z with t(n − 1), from
     all parts at once; it speaks of further participants like these. Else, with `n_clusters` of five passages or more:
-    the percentiles of `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the
-    same participants and is conditional on the fits.
+    from `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the same
+    participants and is conditional on the fits. With n ≥ 30 passages: the percentiles of the draws. With fewer, where
+    those are too narrow (of 5 to 10 they hold the truth 84 to 91 times in a hundred): tanh(atanh raw ± t(n − 1)
+    √(n / (n − 1)) s), with s the standard deviation of atanh of the draws.
     """
     participants = list(dict.fromkeys(name for raws in raws_of_parts for name in raws))
     if len(participants) >= MINIMUM_CLUSTERS:
@@ -63,6 +69,8 @@ def interval_of(
             f"{len(participants)} participants and {n_clusters} passages are too few; "
             f"{MINIMUM_CLUSTERS} of one of them are needed"
         )
+    if n_clusters < ENOUGH_CLUSTERS:
+        return _over_few_passages(raw, draws, n_clusters, seed, level)
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return (
         Interval(level=level, low=float(low), high=float(high), method=PASSAGE_BOOTSTRAP, n=n_clusters, seed=seed),
@@ -104,7 +112,8 @@ def n_drawn(method: str | None, n: int | None, *, n_folds: int) -> int:
     An interval of passages counts them. Beside one of participants their number is not kept: folds, of which there are
     never more, stand for it.
     """
-    return max(MINIMUM_CLUSTERS, n if method == PASSAGE_BOOTSTRAP and n is not None else n_folds)
+    is_of_passages = method in (PASSAGE_BOOTSTRAP, FEW_PASSAGES)
+    return max(MINIMUM_CLUSTERS, n if is_of_passages and n is not None else n_folds)
 
 
 def standard_error(interval: Interval) -> float:
@@ -117,6 +126,16 @@ def standard_error(interval: Interval) -> float:
     share = (1 + interval.level) / 2
     quantile = of_t(share, interval.n - 1) if is_of_t else of_normal(share)
     return float((interval.high - interval.low) / 2 / quantile)
+
+
+def _over_few_passages(
+    raw: float, draws: FloatArray, n: int, seed: int, level: float
+) -> tuple[Interval | None, str | None]:
+    if max(abs(raw), np.abs(draws).max()) >= 1:
+        return None, "the raw score, or that of some draw of passages, is ±1, which has no Fisher z"
+    half = of_t((1 + level) / 2, n - 1) * spread_of_draws(n) * np.arctanh(draws).std()
+    low, high = np.tanh([np.arctanh(raw) - half, np.arctanh(raw) + half])
+    return Interval(level=level, low=float(low), high=float(high), method=FEW_PASSAGES, n=n, seed=seed), None
 
 
 def _over_participants(

@@ -90,7 +90,9 @@ def _with_uncertainty(
     except NumericalFailure as failure:
         return replace(outcome, interval_reason=failure.detail)
     n_clusters = n_clusters_of(predicted)
-    interval, reason = interval_of(_raws_of_parts(outcome, rules), drawn, n_clusters=n_clusters, seed=seed)
+    interval, reason = interval_of(
+        _raws_of_parts(outcome, rules), drawn, raw=outcome.raw, n_clusters=n_clusters, seed=seed
+    )
     kept = tuple(drawn.tolist()) if n_clusters >= MINIMUM_CLUSTERS else ()
     return replace(outcome, interval=interval, interval_reason=reason, null=null, draws=kept)
 

@@ -135,6 +135,9 @@ def _only(data, fold):
     return PartData(**{**values, "folds": (data.folds[fold],)})
 
 
+MEAN_OF_TANH = float(np.tanh(0.3 + 0.3 * np.random.default_rng(9).standard_normal(1_000_000)).mean())
+
+
 def clustered(rng, n_passages=48):
     """One unit whose response and prediction share the passage's mood, so that rows are not independent."""
     mood = np.repeat(rng.standard_normal((n_passages, 1)), 4, axis=0)
@@ -142,24 +145,54 @@ def clustered(rng, n_passages=48):
     return held_out(both[:, :1] + mood, both[:, 1:] + mood, in_passages(n_passages), n_folds=2)
 
 
-def test_the_interval_over_passages_covers_as_often_as_it_says():
+@pytest.mark.parametrize(
+    ("n_passages", "method"),
+    [(48, "passage-bootstrap"), (10, "passage-bootstrap-fisher-z-t"), (6, "passage-bootstrap-fisher-z-t")],
+)
+def test_the_interval_over_passages_covers_as_often_as_it_says(n_passages, method):
+    rng, n_covered, n_made = np.random.default_rng(0), 0, 2000
+    for _ in range(n_made):
+        scores = np.tanh(0.3 + 0.3 * rng.standard_normal(n_passages))
+        drawn = scores[rng.integers(n_passages, size=(300, n_passages))].mean(axis=1)
+        interval, reason = interval_of([{"p": 0.3}], drawn, raw=scores.mean(), n_clusters=n_passages, seed=0)
+        assert reason is None
+        n_covered += interval.low <= MEAN_OF_TANH <= interval.high
+    assert (interval.method, interval.n, interval.seed) == (method, n_passages, 0)
+    assert 0.93 <= n_covered / n_made <= 0.97
+
+
+def test_percentiles_of_few_passages_would_not_cover():
+    rng, n_covered, n_made = np.random.default_rng(0), 0, 400
+    for _ in range(n_made):
+        scores = np.tanh(0.3 + 0.3 * rng.standard_normal(6))
+        low, high = np.quantile(scores[rng.integers(6, size=(300, 6))].mean(axis=1), [0.025, 0.975])
+        n_covered += low <= MEAN_OF_TANH <= high
+    assert n_covered / n_made < 0.90
+
+
+def test_the_interval_over_passages_holds_the_score_of_dependent_rows():
+    """Rows of a passage share its mood; drawn row by row, the interval would be half as wide and miss."""
     rng, n_covered, n_made = np.random.default_rng(0), 0, 200
     truth = (0.5 + 1) / np.sqrt(2 * (0.25 + 0.64 + 1))
     for _ in range(n_made):
         part = clustered(rng)
-        drawn = draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=200)
-        interval, reason = interval_of([{"p": 0.5}], drawn, n_clusters=n_clusters_of([part]), seed=0)
-        assert reason is None
+        drawn, raw = draws([part], Pooling.PARTICIPANTS, seed=0, n_draws=200), raw_of(part, Pooling.PARTICIPANTS)
+        interval, _ = interval_of([{"p": raw}], drawn, raw=raw, n_clusters=n_clusters_of([part]), seed=0)
         n_covered += interval.low <= truth <= interval.high
-    assert (interval.method, interval.n, interval.seed) == ("passage-bootstrap", 48, 0)
     assert 0.87 <= n_covered / n_made <= 0.99
+
+
+def test_a_score_of_one_has_no_fisher_z():
+    interval, reason = interval_of([{"p": 1.0}], np.ones(10), raw=1.0, n_clusters=6, seed=0)
+    assert interval is None
+    assert "Fisher z" in reason
 
 
 def test_the_interval_over_participants_covers_as_often_as_it_says():
     rng, n_covered, n_made = np.random.default_rng(1), 0, 400
     for _ in range(n_made):
         raws = np.tanh(0.3 + 0.2 * rng.standard_normal(6))
-        interval, _ = interval_of([dict(zip("abcdef", raws, strict=True))], np.zeros(0), n_clusters=0, seed=0)
+        interval, _ = interval_of([dict(zip("abcdef", raws, strict=True))], np.zeros(0), raw=0.0, n_clusters=0, seed=0)
         n_covered += interval.low <= np.tanh(0.3) <= interval.high
     assert (interval.method, interval.n, interval.seed) == ("participants-jackknife-fisher-z-t", 6, None)
     assert 0.92 <= n_covered / n_made <= 0.98
@@ -167,7 +200,7 @@ def test_the_interval_over_participants_covers_as_often_as_it_says():
 
 def test_the_interval_over_participants_is_that_of_pseudo_values_and_close_to_t_on_each_z():
     raws = np.array([0.1, 0.25, 0.3, 0.12, 0.4])
-    interval, _ = interval_of([dict(zip("abcde", raws, strict=True))], np.zeros(0), n_clusters=0, seed=0)
+    interval, _ = interval_of([dict(zip("abcde", raws, strict=True))], np.zeros(0), raw=0.0, n_clusters=0, seed=0)
     pseudo = [5 * np.arctanh(raws.mean()) - 4 * np.arctanh(np.delete(raws, i).mean()) for i in range(5)]
     expected = np.tanh(scipy.stats.t.interval(0.95, 4, loc=np.mean(pseudo), scale=scipy.stats.sem(pseudo)))
     np.testing.assert_allclose([interval.low, interval.high], expected)
@@ -182,14 +215,14 @@ def test_participants_of_some_parts_weigh_as_they_do_in_the_score():
     first = {f"p{i}": 0.3 + 0.02 * rng.standard_normal() for i in range(9)}
     second = {f"p{i}": 0.1 + 0.02 * rng.standard_normal() for i in range(5, 11)}
     raw = np.mean([np.mean([*first.values()]), np.mean([*second.values()])])
-    interval, _ = interval_of([first, second], np.zeros(0), n_clusters=0, seed=0)
+    interval, _ = interval_of([first, second], np.zeros(0), raw=0.0, n_clusters=0, seed=0)
     assert interval.n == 11
     assert abs((interval.low + interval.high) / 2 - raw) < 0.01
 
 
 def test_fewer_than_five_participants_and_passages_give_a_reason():
     n_clusters = n_clusters_of([made(4, n_folds=4)])
-    interval, reason = interval_of([{"a": 0.1, "b": 0.2, "c": 0.1}], np.zeros(10), n_clusters=n_clusters, seed=0)
+    interval, reason = interval_of([{"a": 0.1, "b": 0.2, "c": 0.1}], np.zeros(10), raw=0.1, n_clusters=n_clusters, seed=0)
     assert interval is None
     assert "3 participants and 4 passages are too few" in reason
 
