@@ -8,7 +8,7 @@ from typing import Any
 from scoring.analysis import ANALYSIS_VERSION
 from scoring.analysis.question import Answer, Question, plain
 from scoring.analysis.question import Kind as AnalysisKind
-from scoring.analysis.table import AVERAGE, PROPERTIES, ModelTable
+from scoring.analysis.table import AVERAGE, ModelTable
 from scoring.benchmarks.base import Kind
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.protocols import protocol_named
@@ -121,4 +121,4 @@ def _named(question: Question, catalogue: Catalogue) -> tuple[str, ...] | None:
 
 def _benchmarks(names: tuple[str, ...], catalogue: Catalogue) -> list[str]:
     """Those that are benchmarks; others are told of by whoever looks for them in the table."""
-    return [*catalogue.benchmarks(name for name in names if name != AVERAGE and name not in PROPERTIES)]
+    return [*catalogue.benchmarks(name for name in names if name != AVERAGE)]

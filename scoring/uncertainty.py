@@ -54,12 +54,12 @@ def interval_of(
     """The interval of a `raw` score, or None and why there is none.
 
     `raws_of_parts` holds for each part the raw score of each of its participants, where the score is the mean over
-    parts of their means. With five participants or more: a delete-one-participant jackknife of its Fisher z with t(n − 1), from
-    all parts at once; it speaks of further participants like these. Else, with `n_clusters` of five passages or more:
-    from `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for the same
-    participants and is conditional on the fits. With n ≥ 30 passages: the percentiles of the draws. With fewer, where
-    those are too narrow (of 5 to 10 they hold the truth 84 to 91 times in a hundred): tanh(atanh raw ± t(n − 1)
-    √(n / (n − 1)) s), with s the standard deviation of atanh of the draws.
+    parts of their means. With five participants or more: a delete-one-participant jackknife of its Fisher z with
+    t(n − 1), from all parts at once; it speaks of further participants like these. Else, with `n_clusters` of five
+    passages or more: from `draws` (n_draws,), made from them with `seed`; it speaks of further passages like these for
+    the same participants and is conditional on the fits. With n ≥ 30 passages: the percentiles of the draws. With
+    fewer, where those are too narrow (of 5 to 10 they hold the truth 83 to 90 times in a hundred): tanh(atanh raw ±
+    t(n − 1) √(n / (n − 1)) s), with s the standard deviation of atanh of the draws.
     """
     participants = list(dict.fromkeys(name for raws in raws_of_parts for name in raws))
     if len(participants) >= MINIMUM_CLUSTERS:

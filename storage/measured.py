@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from scoring.analysis.layers import Curve
-from scoring.analysis.table import AVERAGE, PROPERTIES, SIZE, WIDTH, AnalysedModel, ModelTable
+from scoring.analysis.table import AVERAGE, SIZE, WIDTH, AnalysedModel, ModelTable
 from scoring.properties import LOSSES, TUNING
 
 from . import leaderboard, lineage, properties
@@ -116,11 +116,10 @@ def _text_of_losses(said: Mapping[str, Property]) -> str | None:
 
 
 def _numbers(said: Mapping[str, Property]) -> dict[str, float]:
-    """The properties that analyses know; sizes as their decimal logarithms."""
-    numbers = {name: one.value for name, one in said.items() if isinstance(one.value, float | int)}
-    known = {name: float(value) for name, value in numbers.items() if name in PROPERTIES}
+    """The properties that are numbers, with the decimal logarithms of sizes."""
+    numbers = {name: float(one.value) for name, one in said.items() if isinstance(one.value, float | int)}
     logarithms = {SIZE: numbers.get("parameters"), WIDTH: numbers.get("width")}
-    return known | {name: log10(value) for name, value in logarithms.items() if value}
+    return numbers | {name: log10(value) for name, value in logarithms.items() if value}
 
 
 def _curves(session: Session, rows: Collection[Row]) -> Mapping[str, Mapping[str, Curve]]:

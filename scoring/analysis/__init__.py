@@ -4,5 +4,5 @@ What belongs here: statistics of scores and properties of models, as functions o
 not: where the numbers come from (`storage`, `scoring.published`) and how they are asked for (`api`).
 """
 
-ANALYSIS_VERSION = "3"
+ANALYSIS_VERSION = "4"
 """Rises if and only if some analysis of the same numbers would answer otherwise; part of what a result is known by."""

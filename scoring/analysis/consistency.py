@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ..types import FloatArray
 from .correlate import Coefficient, Correlation, Models, coefficient, correlate
+from .rank_correlation import rank_correlation
 from .warnings import counted
 
 MINIMUM_PAIRS = 4
@@ -18,13 +18,13 @@ MINIMUM_PAIRS = 4
 class Consistency:
     """How a score of brains and one of behaviour go together.
 
-    `rank` is Spearman's correlation, with its p. `changes` correlates the differences of tuned models from their bases;
-    None, with a reason, where there are too few pairs.
+    `rank` is Spearman's correlation, `rank_p` its p. `changes` correlates the differences of tuned models from their
+    bases; None, with a reason, where there are too few pairs.
     """
 
     over_models: Correlation
-    rank: float
-    rank_p: float
+    rank: float | None
+    rank_p: float | None
     changes: Coefficient | None
     changes_reason: str | None
 
@@ -38,12 +38,12 @@ def consistency(
     """
     over_models = correlate(behaviour, brain, models)
     is_there = np.isfinite(brain) & np.isfinite(behaviour)
-    ranked = stats.spearmanr(brain[is_there], behaviour[is_there])
+    rank, rank_p = rank_correlation(brain[is_there], behaviour[is_there])
     changes, reason = _changes(brain - of_bases[0], behaviour - of_bases[1], models)
     return Consistency(
         over_models=over_models,
-        rank=float(ranked.statistic),
-        rank_p=float(ranked.pvalue),
+        rank=rank,
+        rank_p=rank_p,
         changes=changes,
         changes_reason=reason,
     )

@@ -12,7 +12,7 @@ from ..errors import AnalysisTooSmall, PropertyConstant
 from ..results import Interval
 from ..types import FloatArray
 from ..uncertainty import MINIMUM_CLUSTERS
-from .intervals import correlation_interval, independent_interval
+from .intervals import bootstrap_interval, correlation_interval, independent_interval
 from .moments import NOTHING, Labels, cluster_moments, correlations
 from .warnings import (
     COLLINEAR,
@@ -70,9 +70,13 @@ class OfFamily:
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation:
-    """How a score goes with a property: over all models, inside families, without each, with other things held."""
+    """How a score goes with a property: over all models, inside families, without each, with other things held.
+
+    `bootstrap` is the interval of the whole by percentiles, as papers print it; with few bases it is too narrow.
+    """
 
     whole: Coefficient
+    bootstrap: Interval | None
     by_family: tuple[OfFamily, ...]
     without_family: tuple[OfFamily, ...]
     partials: tuple[Partial, ...]
@@ -133,6 +137,7 @@ def correlate(
         )
     return Correlation(
         whole=whole,
+        bootstrap=bootstrap_interval(cluster_moments(np.column_stack([y, x]), bases)),
         by_family=by_family,
         without_family=without,
         partials=partials,

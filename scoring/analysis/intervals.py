@@ -19,6 +19,9 @@ from .warnings import too_few
 CORRELATION_METHOD = "base-jackknife-fisher-z-t"
 MEAN_METHOD = "base-jackknife-t"
 INDEPENDENT_METHOD = "fisher-z"
+BOOTSTRAP_METHOD = "base-bootstrap-percentile"
+
+N_DRAWS = 10_000
 
 NEARLY_ONE = 1 - 1e-9
 """A correlation this close to ±1 differs from it by rounding."""
@@ -59,6 +62,22 @@ def independent_interval(r: float, n: int, n_controls: int, *, level: float = LE
     half = of_normal((1 + level) / 2) / np.sqrt(freedom)
     low, high = np.tanh([np.arctanh(r) - half, np.arctanh(r) + half])
     return Interval(level=level, low=float(low), high=float(high), method=INDEPENDENT_METHOD, n=n)
+
+
+def bootstrap_interval(moments: FloatArray, *, seed: int = 0, level: float = LEVEL) -> Interval | None:
+    """Percentiles of r over draws of clusters with replacement, from moments (n_clusters, n, n); None below five.
+
+    What papers print. With few clusters it is too narrow: `correlation_interval` is the one to judge by. Draws in which
+    nothing varies are left out.
+    """
+    n_clusters = len(moments)
+    if n_clusters < MINIMUM_CLUSTERS:
+        return None
+    times = np.random.default_rng(seed).multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=N_DRAWS)
+    low, high = np.nanquantile(
+        correlations(np.tensordot(times.astype(np.float64), moments, axes=(1, 0))), [(1 - level) / 2, (1 + level) / 2]
+    )
+    return Interval(level=level, low=float(low), high=float(high), method=BOOTSTRAP_METHOD, n=n_clusters, seed=seed)
 
 
 def mean_bounds(sums: FloatArray, counts: FloatArray, *, level: float = LEVEL) -> tuple[FloatArray, FloatArray]:

@@ -37,7 +37,7 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         STEP: "Training step of the revision.",
     }
 )
-"""Properties of models by name."""
+"""Properties that every table knows, whether or not some model has them; beside them stand those that its models have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,9 +110,15 @@ class ModelTable:
         values = [model.scores.get(name, model.properties.get(name, np.nan)) for model in self.models]
         return np.array(values, dtype=np.float64)
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The names of all properties: those that every table knows, and what else is known of some model here."""
+        found = {name for model in self.models for name in model.properties}
+        return (*PROPERTIES, *sorted(found - PROPERTIES.keys()))
+
     def require(self, names: Iterable[str], *, param: str | None = None) -> None:
         """Raises PropertyUnknown where a name is neither of a benchmark that is scored here nor of a property."""
-        known = (AVERAGE, *self.benchmarks, *PROPERTIES)
+        known = (AVERAGE, *self.benchmarks, *self.properties)
         for name in names:
             if name not in known:
                 hint = did_you_mean(name[:64], known) or f"known: {', '.join(known)}"

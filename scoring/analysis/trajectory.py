@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import permutations
 
 import numpy as np
-from scipy import stats
 
 from ..errors import AnalysisTooSmall
 from ..types import FloatArray
 from .moments import Labels
+from .rank_correlation import rank_correlation
 
 MINIMUM_STEPS = 3
-LARGEST_EXACT = 7
-"""Up to so many steps every order of the scores is tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +72,7 @@ def trajectory(steps: FloatArray, scores: FloatArray, names: Sequence[str]) -> T
 def _series(name: str, steps: FloatArray, scores: FloatArray) -> Series:
     order = np.argsort(steps, kind="stable")
     steps, scores = steps[order], scores[order]
-    rank, p = _rank(steps, scores)
+    rank, p = rank_correlation(steps, scores)
     return Series(
         name=name,
         points=tuple(Point(step=float(step), score=float(score)) for step, score in zip(steps, scores, strict=True)),
@@ -85,21 +81,3 @@ def _series(name: str, steps: FloatArray, scores: FloatArray) -> Series:
         rank=rank,
         p=p,
     )
-
-
-def _rank(steps: FloatArray, scores: FloatArray) -> tuple[float | None, float | None]:
-    if np.ptp(steps) == 0 or np.ptp(scores) == 0:
-        return None, None
-    if len(steps) > LARGEST_EXACT:
-        found = stats.spearmanr(steps, scores)
-        return float(found.statistic), float(found.pvalue)
-    a, b = (stats.rankdata(values) - (len(steps) + 1) / 2 for values in (steps, scores))
-    p = (_sums(tuple(sorted(a)), tuple(sorted(b))) >= abs(a @ b) - 1e-9).mean()
-    return float(a @ b / np.sqrt((a @ a) * (b @ b))), float(p)
-
-
-@lru_cache(maxsize=64)
-def _sums(a: tuple[float, ...], b: tuple[float, ...]) -> FloatArray:
-    """|Σ a b| for every order of b; the same for all series with these ranks, of which few have ties."""
-    orders = np.array(list(permutations(range(len(b)))))
-    return np.asarray(np.abs(np.array(b)[orders] @ np.array(a)), dtype=np.float64)

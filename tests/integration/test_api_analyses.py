@@ -63,6 +63,10 @@ def test_every_published_correlation(ask: Ask) -> None:
     assert rs == pytest.approx(expected, abs=0.002)
     assert correlations_in(found)["average", "log10_parameters"]["whole"]["p"] == pytest.approx(1.0e-8, rel=0.02)
 
+    size = correlations_in(found)["average", "log10_parameters"]["bootstrap"]
+    assert (size["low"], size["high"]) == pytest.approx((0.888, 0.985), abs=0.004), "draws"
+    assert (size["method"], size["n"]) == ("base-bootstrap-percentile", 8)
+
     found = ask("correlate", benchmarks=["average"], properties=properties, filters=TUNED)
     rs = {name: test["whole"]["r"] for (_, name), test in correlations_in(found).items()}
     expected = {"log10_parameters": 0.946, "mmlu": 0.805, "bbh": 0.379, "wikitext2_loss": +0.545, "log10_width": 0.968}
@@ -294,6 +298,18 @@ def test_measured_scores_are_analysed_and_what_is_not_known_is_counted(ask: Ask)
         assert (test["whole"]["n"], test["n_missing"]) == (5, 1)
         assert test["whole"]["interval"]["n"] == 5
     assert "incomplete" in {warning["code"] for warning in found["warnings"]}
+
+
+@pytest.mark.usefixtures("measured")
+def test_whatever_number_somebody_set_can_be_correlated_and_held(client: TestClient, ask: Ask) -> None:
+    for number, value in enumerate((3.0, 1.0, 4.0, 1.5, 5.0)):
+        set_properties(client, f"org/model-{number}", my_score=value, mmlu_stem=value / 10 + number / 20)
+    asked = {"benchmarks": ["pereira2018"], "properties": ["my_score"], "held": ["mmlu_stem"], "filters": {}}
+    (test,) = ask("correlate", protocol="grouped", **asked)["result"]["tests"]
+    assert test["whole"]["r"] == pytest.approx(
+        np.corrcoef([3.0, 1.0, 4.0, 1.5, 5.0], [0.1, 0.22, 0.28, 0.4, 0.52])[0, 1]
+    )
+    assert [partial["given"] for partial in test["partials"]] == ["mmlu_stem"]
 
 
 @pytest.mark.usefixtures("measured")

@@ -123,6 +123,19 @@ def test_the_interval_rests_on_the_eight_bases():
     assert (found.interval.low, found.interval.high) == pytest.approx((0.8525, 0.9806), abs=0.0005)
 
 
+def test_the_percentile_interval_is_that_of_rows_of_drawn_bases_put_together(rng):
+    found = published("average", "log10_parameters").bootstrap
+    x, y = column("average", TUNED), column("log10_parameters", TUNED)
+    bases = np.array([model.root for model in TUNED])
+    names = np.unique(bases)
+    drawn = []
+    for _ in range(4000):
+        rows = np.concatenate([np.flatnonzero(bases == name) for name in rng.choice(names, len(names))])
+        drawn.append(np.corrcoef(x[rows], y[rows])[0, 1])
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.006)
+    assert (found.low, found.high) == pytest.approx((0.891, 0.985), abs=0.001), "as a million draws have it"
+
+
 def test_size_and_width_are_called_collinear():
     warnings = published("average", "log10_parameters", held=["log10_width"]).warnings
     assert "collinear" in [warning.code for warning in warnings]

@@ -12,8 +12,9 @@ from scoring.analysis.consistency import consistency
 from scoring.analysis.correlate import Models
 from scoring.analysis.layers import Curve, CurvePair, compare_layers
 from scoring.analysis.question import Kind, Question
+from scoring.analysis.rank_correlation import _sums
 from scoring.analysis.table import AnalysedModel, Filters, ModelTable
-from scoring.analysis.trajectory import _sums, trajectory
+from scoring.analysis.trajectory import trajectory
 from scoring.errors import AnalysisTooSmall, PropertyConstant
 from scoring.published import paper
 
@@ -134,6 +135,16 @@ def test_with_three_pairs_changes_have_a_reason_instead(rng):
         of_bases=tuple(of_bases(one, (None, None, None, 0, 1, 2)) for one in (brain, behaviour)),
     )
     assert (found.changes, found.changes_reason) == (None, "3 pairs with both scores; 4 are needed")
+
+
+def test_the_rank_correlation_of_few_models_has_an_exact_p(rng):
+    brain, behaviour = rng.standard_normal((2, 5))
+    nowhere = np.full(5, np.nan)
+    models = Models(bases=list("abcde"), families=["t"] * 5)
+    found = consistency(brain, behaviour, models, of_bases=(nowhere, nowhere))
+    orders = [stats.spearmanr(brain, behaviour[list(order)]).statistic for order in permutations(range(5))]
+    assert found.rank == pytest.approx(orders[0])
+    assert found.rank_p == pytest.approx(np.mean(np.abs(orders) >= abs(orders[0]) - 1e-9))
 
 
 def test_a_score_that_does_not_vary_is_refused():

@@ -222,7 +222,9 @@ def test_participants_of_some_parts_weigh_as_they_do_in_the_score():
 
 def test_fewer_than_five_participants_and_passages_give_a_reason():
     n_clusters = n_clusters_of([made(4, n_folds=4)])
-    interval, reason = interval_of([{"a": 0.1, "b": 0.2, "c": 0.1}], np.zeros(10), raw=0.1, n_clusters=n_clusters, seed=0)
+    interval, reason = interval_of(
+        [{"a": 0.1, "b": 0.2, "c": 0.1}], np.zeros(10), raw=0.1, n_clusters=n_clusters, seed=0
+    )
     assert interval is None
     assert "3 participants and 4 passages are too few" in reason
 
