@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -18,8 +18,8 @@ from storage import board, board_marks, leaderboard
 from storage.board import Board
 from storage.board_draws import KeptDraws
 from storage.board_marks import Mark
+from storage.described import KnownModels
 from storage.engine import Database
-from storage.models import Model
 
 from .gathering import Gathering
 
@@ -34,8 +34,6 @@ LONGEST_S = 10.0
 
 UNSETTLED_S = 0.5
 """The same while something was written so lately that more may come to light behind it."""
-
-KnownModels = Mapping[tuple[str, str], Model]
 
 _Kept = TypeVar("_Kept")
 
@@ -178,7 +176,7 @@ class BoardCache:
 
         def make(_: KnownModels | None) -> KnownModels:
             with self._database.read() as session:
-                return leaderboard.described(session, shown)
+                return leaderboard.on_board(session, shown)
 
         return self._models.get(which, make, now.mark, longest_s=LONGEST_S, waits=True)
 

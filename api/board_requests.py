@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from scoring.published.paper import PROTOCOL as PUBLISHED
 
 from .requests import LongText, Name, PageToken, Text, listed, spelled_out
 
@@ -43,6 +45,10 @@ class _Columns(_Board):
 class LeaderboardQuery(_Columns):
     """What the leaderboard shows."""
 
+    provenance: Literal["measured", "published"] | None = Field(
+        default=None,
+        description="Only scores that were measured here, or only what a paper prints, under its own protocol.",
+    )
     snapshot: At | None = Field(default=None, description="The board as it stood at this time; as it is when absent.")
     family: Text | None = Field(default=None, description="Only models of this family.")
     tuning: Name | None = Field(default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`.")
@@ -51,7 +57,10 @@ class LeaderboardQuery(_Columns):
     sort: Name = Field(
         default="-average",
         description="`average`, `coverage`, `parameters` (or `params`), `n_layers`, `width`, `family`, `tuning`, "
-        "`model` or a benchmark; a leading `-` puts the greatest first.",
+        "`model`, a benchmark, or a property that is a number; a leading `-` puts the greatest first.",
+    )
+    properties: LongText | None = Field(
+        default=None, description="Properties of models to show beside their scores, separated by commas."
     )
     all: bool = Field(default=False, description="A row for every revision, dtype and set of options.")
     format: Literal["json", "csv", "parquet"] | None = Field(
@@ -59,6 +68,17 @@ class LeaderboardQuery(_Columns):
     )
     page_size: int = Field(default=100, ge=1, le=200, description="Rows on a page of JSON; the others are whole.")
     page_token: PageToken | None = Field(default=None, description="`next_page_token` of the page before.")
+
+    @model_validator(mode="after")
+    def _of_provenance(self) -> Self:
+        """Published numbers stand under their own protocol, which is taken where none is named."""
+        if self.provenance == "published" and "protocol" not in self.model_fields_set:
+            self.protocol = PUBLISHED
+        return self
+
+    def property_names(self) -> tuple[str, ...]:
+        """The properties asked for, each once."""
+        return () if self.properties is None else listed(self.properties)
 
 
 class SnapshotsQuery(_Board):

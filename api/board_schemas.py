@@ -34,6 +34,7 @@ class BoardModel(Wire):
     n_layers: int | None
     width: int | None
     tuning: str | None
+    properties: dict[str, float | None] = Field(description="Those that were asked for; null where it is not known.")
 
 
 class Cell(Wire):

@@ -32,11 +32,20 @@ FIXED = {
 }
 """Columns of the table before those of benchmarks, and Arrow's types of them."""
 
-OF_BENCHMARKS = {"raw": "float64", "normalised": "float64", "missing": "string", "flags": "string"}
+OF_BENCHMARKS = {
+    "raw": "float64",
+    "normalised": "float64",
+    "missing": "string",
+    "flags": "string",
+    "low": "float64",
+    "high": "float64",
+}
 """What each benchmark adds, as `<benchmark>_<kind>`."""
 
 
-def board_view(board: StoredBoard, benchmarks: Mapping[str, Benchmark]) -> wire.Leaderboard:
+def board_view(
+    board: StoredBoard, benchmarks: Mapping[str, Benchmark], properties: Sequence[str] = ()
+) -> wire.Leaderboard:
     """The leaderboard as it is sent; `benchmarks` are those that exist now, by name."""
     assert board.ties is not None, "only a board made by hand has none"
     return wire.Leaderboard(
@@ -47,25 +56,28 @@ def board_view(board: StoredBoard, benchmarks: Mapping[str, Benchmark]) -> wire.
         columns=[
             _column(column.key, benchmarks.get(column.key), is_normalised=column.normalised) for column in board.columns
         ],
-        data=[_row(row) for row in board.rows],
+        data=[_row(row, properties) for row in board.rows],
         next_page_token=board.next_page_token,
     )
 
 
-def board_csv(board: StoredBoard) -> str:
+def board_csv(board: StoredBoard, properties: Sequence[str] = ()) -> str:
     """The leaderboard as CSV (RFC 4180) with one header row.
 
-    For each benchmark `<name>_raw`, `<name>_normalised` (empty where there is no ceiling), `<name>_missing` (empty
-    where there is a value) and `<name>_flags`, codes with a semicolon between them.
+    After the fixed columns those of `properties`, then for each benchmark `<name>_raw`, `<name>_normalised` (empty
+    where there is no ceiling), `<name>_missing` (empty where there is a value), `<name>_flags`, codes with a semicolon
+    between them, and `<name>_low` and `<name>_high`, the interval of raw.
     """
-    return table([*column_types(_keys(board))], (_table_row(row, board) for row in board.rows))
+    rows = (_table_row(row, board, properties) for row in board.rows)
+    return table([*column_types(_keys(board), properties)], rows)
 
 
-def board_parquet(board: StoredBoard) -> bytes:
+def board_parquet(board: StoredBoard, properties: Sequence[str] = ()) -> bytes:
     """The same table as Parquet; what is empty in CSV is null."""
     from .parquet_tables import parquet
 
-    return parquet(column_types(_keys(board)), [_table_row(row, board) for row in board.rows])
+    rows = [_table_row(row, board, properties) for row in board.rows]
+    return parquet(column_types(_keys(board), properties), rows)
 
 
 def change_view(change: Change) -> wire.BoardChange:
@@ -95,25 +107,33 @@ def _score(standing: Standing | None) -> wire.BoardScore | None:
     )
 
 
-def column_types(benchmarks: Sequence[str]) -> dict[str, str]:
-    """The columns of a board's table with these benchmarks, and Arrow's types of them."""
-    return {**FIXED, **{f"{name}_{kind}": alias for name in benchmarks for kind, alias in OF_BENCHMARKS.items()}}
+def column_types(benchmarks: Sequence[str], properties: Sequence[str] = ()) -> dict[str, str]:
+    """The columns of a board's table with these benchmarks and properties, and Arrow's types of them."""
+    of_models = dict.fromkeys(added(properties), "float64")
+    of_benchmarks = {f"{name}_{kind}": alias for name in benchmarks for kind, alias in OF_BENCHMARKS.items()}
+    return {**FIXED, **of_models, **of_benchmarks}
+
+
+def added(properties: Sequence[str]) -> list[str]:
+    """The properties that have no column in every table already."""
+    return [name for name in properties if name not in FIXED]
 
 
 def _keys(board: StoredBoard) -> list[str]:
     return [column.key for column in board.columns]
 
 
-def _table_row(row: StoredRow, board: StoredBoard) -> Sequence[object]:
+def _table_row(row: StoredRow, board: StoredBoard, properties: Sequence[str]) -> Sequence[object]:
     family, parameters, tuning = (None, None, None)
     if row.model is not None:
         family, parameters, tuning = row.model.family, row.model.parameters, row.model.tuning
     low, high = row.rank_interval or (None, None)
     values: list[object] = [row.rank, row.model_id, row.revision, row.dtype, family, parameters, row.average]
     values += [tuning, row.coverage, low, high, row.tie_group]
+    values += [None if row.model is None else row.model.number(name) for name in added(properties)]
     for column in board.columns:
         cell = row.cells[column.key]
-        values += [cell.raw, cell.normalised, cell.missing, ";".join(cell.flags)]
+        values += [cell.raw, cell.normalised, cell.missing, ";".join(cell.flags), *(cell.raw_bounds or (None, None))]
     return values
 
 
@@ -127,7 +147,7 @@ def _column(key: str, benchmark: Benchmark | None, *, is_normalised: bool) -> wi
     )
 
 
-def _row(row: StoredRow) -> wire.Row:
+def _row(row: StoredRow, properties: Sequence[str]) -> wire.Row:
     known = row.model
     return wire.Row(
         rank=row.rank,
@@ -142,6 +162,7 @@ def _row(row: StoredRow) -> wire.Row:
             n_layers=known and known.n_layers,
             width=known and known.width,
             tuning=known and known.tuning,
+            properties={name: known and known.number(name) for name in properties},
         ),
         dtype=row.dtype,
         options=row.options,

@@ -10,16 +10,16 @@ from fastapi import Request, Response
 from scoring.errors import BenchmarkUnknown
 from scoring.published import paper
 from scoring.published.paper import PublishedModel
-from storage.board_order import COVERAGE, MODEL, OF_MODELS
-from storage.errors import SortUnknown
+from storage.board_order import COVERAGE, MODEL, OF_MODELS, require_known
 from storage.leaderboard import AVERAGE
 from storage.paging import token_invalid
 
 from . import board_schemas as wire
 from .board_requests import LeaderboardQuery
-from .board_views import column_types
+from .board_views import added, column_types
 from .conditional import entity_tag, is_known, not_modified
 from .csv_tables import Kind, kind_of, table, table_answer
+from .errors import RequestInvalid
 from .paging import link_next
 
 PROTOCOL = paper.PROTOCOL
@@ -27,6 +27,9 @@ REVISION = f"{paper.SOURCE.arxiv}v{paper.SOURCE.version}"
 """What stands for the revision of a row: the version of the paper that it is printed in."""
 
 LEVEL = 0.95
+PRINTED = ("parameters", "n_layers", "width", "mmlu", "bbh", "wikitext2_loss")
+"""What the paper, or the models' cards, say of the models beside their scores, as numbers."""
+
 HELP = "Raw Pearson r as it is printed; the average is over the three brain benchmarks."
 NO_TIES = "published numbers come without draws or intervals"
 
@@ -51,7 +54,7 @@ def answer(query: LeaderboardQuery, request: Request) -> Response:
         body, following = view.model_dump_json().encode(), view.next_page_token
     else:
         shown = _shown(query.names())
-        body = _table(_ordered(query, shown), shown, kind)
+        body = _table(_ordered(query, shown), shown, kind, query.property_names())
     tag = entity_tag(body)
     if is_known(request, tag):
         return not_modified(tag, vary="Accept")
@@ -65,7 +68,7 @@ def page_view(query: LeaderboardQuery) -> wire.Leaderboard:
     """The page of rows that is asked for, as it is sent; raises as `answer` does."""
     shown = _shown(query.names())
     places, following = _page(_ordered(query, shown), query.page_size, query.page_token)
-    return _board(places, shown, query.sort, following)
+    return _board(places, shown, query, following)
 
 
 def families() -> set[str]:
@@ -97,9 +100,10 @@ def _ordered(query: LeaderboardQuery, shown: Sequence[str]) -> list[_Place]:
     What is no score sorts the rows and leaves them the ranks of the average.
     """
     key, descending = query.sort.removeprefix("-"), query.sort.startswith("-")
-    keys = [AVERAGE, COVERAGE, MODEL, *OF_MODELS, *shown]
-    if key not in keys:
-        raise SortUnknown("the leaderboard has no such column", hint=f"sort by {', '.join(keys)}", param="sort")
+    if query.provenance == "measured":
+        hint = "leave the provenance out, or name the protocol of measured scores"
+        raise RequestInvalid("Scores under this protocol are published", hint=hint, param="provenance")
+    require_known(key, query.property_names(), benchmarks=shown, numbers=PRINTED)
     ranked = key if key in shown else AVERAGE
     values = sorted((_score(model, ranked, shown) for model in paper.models()), reverse=True)
     places = [
@@ -134,6 +138,8 @@ def _sort_value(place: _Place, key: str, shown: Sequence[str]) -> float | str | 
     if key in OF_MODELS:
         value: float | str | None = getattr(model, OF_MODELS[key])
         return value
+    if key in PRINTED:
+        return _printed(model, key)
     return _score(model, key, shown)
 
 
@@ -149,8 +155,10 @@ def _page(places: list[_Place], page_size: int, page_token: str | None) -> tuple
     return page, page[-1].model.name if start + page_size < len(places) else None
 
 
-def _board(places: Sequence[_Place], shown: Sequence[str], sort: str, following: str | None) -> wire.Leaderboard:
-    key = sort.removeprefix("-")
+def _board(
+    places: Sequence[_Place], shown: Sequence[str], query: LeaderboardQuery, following: str | None
+) -> wire.Leaderboard:
+    key = query.sort.removeprefix("-")
     n_models = len(paper.models())
     return wire.Leaderboard(
         protocol=PROTOCOL,
@@ -162,12 +170,12 @@ def _board(places: Sequence[_Place], shown: Sequence[str], sort: str, following:
             of=key if key in shown else AVERAGE, level=LEVEL, n_models=n_models, n_unpaired=n_models, reason=NO_TIES
         ),
         columns=[wire.Column(key=name, label=name, help=HELP, unit="raw") for name in shown],
-        data=[_row(place, shown) for place in places],
+        data=[_row(place, shown, query.property_names()) for place in places],
         next_page_token=following,
     )
 
 
-def _row(place: _Place, shown: Sequence[str]) -> wire.Row:
+def _row(place: _Place, shown: Sequence[str], properties: Sequence[str]) -> wire.Row:
     model = place.model
     return wire.Row(
         rank=place.rank,
@@ -183,6 +191,7 @@ def _row(place: _Place, shown: Sequence[str]) -> wire.Row:
             n_layers=model.n_layers,
             width=model.width,
             tuning=model.tuning.value,
+            properties={name: _printed(model, name) for name in properties},
         ),
         dtype=None,
         options={},
@@ -192,9 +201,9 @@ def _row(place: _Place, shown: Sequence[str]) -> wire.Row:
     )
 
 
-def _table(places: Sequence[_Place], shown: Sequence[str], kind: Kind) -> bytes:
+def _table(places: Sequence[_Place], shown: Sequence[str], kind: Kind, properties: Sequence[str]) -> bytes:
     """The columns that a board of measured scores has; what is not printed is empty."""
-    types, rows = column_types(shown), [_table_row(place, shown) for place in places]
+    types, rows = column_types(shown, properties), [_table_row(place, shown, properties) for place in places]
     if kind is Kind.CSV:
         return table([*types], rows).encode()
     from .parquet_tables import parquet
@@ -202,10 +211,15 @@ def _table(places: Sequence[_Place], shown: Sequence[str], kind: Kind) -> bytes:
     return parquet(types, rows)
 
 
-def _table_row(place: _Place, shown: Sequence[str]) -> Sequence[object]:
+def _table_row(place: _Place, shown: Sequence[str], properties: Sequence[str]) -> Sequence[object]:
     model = place.model
     values: list[object] = [place.rank, model.name, REVISION, None, model.family, model.parameters, place.average]
-    values += [model.tuning.value, len(shown), None, None, None]
+    values += [model.tuning.value, len(shown), None, None, None, *(_printed(model, name) for name in added(properties))]
     for name in shown:
-        values += [model.scores[name], None, None, None]
+        values += [model.scores[name], None, None, None, None, None]
     return values
+
+
+def _printed(model: PublishedModel, name: str) -> float | None:
+    value: float | None = getattr(model, name)
+    return None if value is None else float(value)

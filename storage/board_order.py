@@ -5,14 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
+from scoring.errors import PropertyUnknown
+
+from . import described
 from .board import AVERAGE, Board, View
 from .columns import dump_json
+from .described import Described, KnownModels
 from .errors import SortUnknown
 from .models import Model
 from .paging import token_invalid
@@ -28,6 +33,8 @@ OF_MODELS = {
 }
 """Keys that sort by what is known of a model, and where that stands. Ranks stay those of the average."""
 
+MAX_HINT = 400
+
 Key = float | int | str
 
 
@@ -36,10 +43,11 @@ class Asked:
     """What is asked of a board: columns, rows, order.
 
     Without `benchmarks` all that have scores are shown, but those that are `hidden` and those on planted data. The
-    number of parameters is at least `params_min` and at most `params_max`.
+    number of parameters is at least `params_min` and at most `params_max`. `properties` of models stand beside scores.
     """
 
     benchmarks: tuple[str, ...] | None = None
+    properties: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
     family: str | None = None
     tuning: str | None = None
@@ -91,8 +99,8 @@ class Order:
         return place.name > name
 
 
-def shown(board: Board, asked: Asked) -> tuple[str, ...]:
-    """The benchmarks whose columns are shown; raises SortUnknown."""
+def shown(board: Board, asked: Asked, known: KnownModels = MappingProxyType({})) -> tuple[str, ...]:
+    """The benchmarks whose columns are shown; raises SortUnknown, PropertyUnknown where no one `known` has it."""
     keys_shown = asked.benchmarks
     if keys_shown is None:
         keys_shown = tuple(
@@ -100,10 +108,19 @@ def shown(board: Board, asked: Asked) -> tuple[str, ...]:
             for benchmark in board.benchmarks
             if benchmark not in asked.hidden and (asked.include_synthetic or benchmark in board.measured)
         )
-    allowed = [AVERAGE, COVERAGE, MODEL, *OF_MODELS, *keys_shown]
-    if asked.sort not in allowed:
-        raise SortUnknown("the leaderboard has no such column", hint=f"sort by {', '.join(allowed)}", param="sort")
+    require_known(asked.sort, asked.properties, benchmarks=keys_shown, numbers=described.numbers(known.values()))
     return keys_shown
+
+
+def require_known(sort: str, properties: Sequence[str], *, benchmarks: Sequence[str], numbers: Sequence[str]) -> None:
+    """Pass where rows can be sorted so, and these properties be shown; raises SortUnknown, PropertyUnknown."""
+    if any(name not in numbers for name in properties):
+        hint = f"known: {', '.join(numbers)}"
+        raise PropertyUnknown("no model has such a property", hint=hint[:MAX_HINT], param="properties")
+    allowed = [AVERAGE, COVERAGE, MODEL, *OF_MODELS, *benchmarks, *numbers]
+    if sort not in allowed:
+        hint = f"sort by {', '.join(dict.fromkeys(allowed))}"
+        raise SortUnknown("the leaderboard has no such column", hint=hint[:MAX_HINT], param="sort")
 
 
 def keys(view: View) -> list[str]:
@@ -111,7 +128,7 @@ def keys(view: View) -> list[str]:
     return [AVERAGE, *(column.key for column in view.columns)]
 
 
-def ordered(board: Board, view: View, asked: Asked, known: Mapping[tuple[str, str], Model]) -> Order:
+def ordered(board: Board, view: View, asked: Asked, known: KnownModels) -> Order:
     """The rows that are asked for, in their order; equal values stand in the order of names."""
     of_key = view.values_of(asked.sort) if asked.sort in keys(view) else None
     places = []
@@ -144,12 +161,14 @@ def cut(order: Order, *, page_size: int | None, page_token: str | None) -> tuple
     return [place.row for place in found], following
 
 
-def _described(key: str, model_id: str, coverage: int, model: Model | None) -> Key | None:
+def _described(key: str, model_id: str, coverage: int, model: Described | None) -> Key | None:
     if key == COVERAGE:
         return coverage
     if key == MODEL:
         return model_id
-    found: Key | None = None if model is None else getattr(model, OF_MODELS[key])
+    if model is None:
+        return None
+    found: Key | None = getattr(model, OF_MODELS[key]) if key in OF_MODELS else model.number(key)
     return found
 
 

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from scoring.results import NOT_COMPARABLE, Interval
 
-from . import baselines, board_order, models, standings
+from . import baselines, board_order, standings
 from .board import AVERAGE, Board, Column, Ranking, View, load
 from .board_draws import KeptDraws
 from .board_order import Asked
+from .described import Described, KnownModels, described
 from .standings import NEVER_RUN, OUTDATED, Standing
 
 __all__ = ["AVERAGE", "OUTDATED", "Asked", "Cell", "Column", "Leaderboard", "Row", "page", "query"]
@@ -30,11 +31,12 @@ __all__ = ["AVERAGE", "OUTDATED", "Asked", "Cell", "Column", "Leaderboard", "Row
 class Cell:
     """A value with its interval in the column's unit, or None and the code that says why (`missing`).
 
-    `flags` are the codes of the warnings that baselines give.
+    `raw_bounds` are those of the interval of `raw`. `flags` are the codes of the warnings that baselines give.
     """
 
     value: float | None
     interval: Interval | None = None
+    raw_bounds: tuple[float, float] | None = None
     score_id: str | None = None
     raw: float | None = None
     normalised: float | None = None
@@ -55,7 +57,7 @@ class Row:
     dtype: str
     options: dict[str, Any]
     scored_at: datetime
-    model: models.Model | None
+    model: Described | None
     average: float | None
     cells: Mapping[str, Cell]
     coverage: int = 0
@@ -106,16 +108,16 @@ def page(
     asked: Asked,
     *,
     draws: KeptDraws | None = None,
-    known: Mapping[tuple[str, str], models.Model] | None = None,
+    known: KnownModels | None = None,
     page_size: int | None = None,
     page_token: str | None = None,
 ) -> Leaderboard:
-    """One page of a board, all of it without a size; raises SortUnknown, PageTokenInvalid.
+    """One page of a board, all of it without a size; raises SortUnknown, PropertyUnknown, PageTokenInvalid.
 
-    `known` are the models of its rows by id and revision, as `described` reads them.
+    `known` are the models of its rows, as `on_board` reads them.
     """
-    view = board.view(board_order.shown(board, asked), include_baselines=asked.include_baselines)
-    known = described(session, board) if known is None else known
+    known = on_board(session, board) if known is None else known
+    view = board.view(board_order.shown(board, asked, known), include_baselines=asked.include_baselines)
     order = board_order.ordered(board, view, asked, known)
     places, following = board_order.cut(order, page_size=page_size, page_token=page_token)
     key = asked.sort if asked.sort in board_order.keys(view) else AVERAGE
@@ -133,9 +135,9 @@ def page(
     )
 
 
-def described(session: Session, board: Board) -> Mapping[tuple[str, str], models.Model]:
+def on_board(session: Session, board: Board) -> KnownModels:
     """What is known of the models at the revisions whose scores are on a board."""
-    return models.at_revisions(session, {(standing.model_id, standing.revision) for standing in board.standings})
+    return described(session, {(standing.model_id, standing.revision) for standing in board.standings})
 
 
 def _rows(
@@ -145,7 +147,7 @@ def _rows(
     ranking: Ranking,
     *,
     places: Iterable[int],
-    known: Mapping[tuple[str, str], models.Model],
+    known: KnownModels,
 ) -> Iterable[Row]:
     shown = list(places)
     found = [board.standings[cell] for cell in np.unique(view.cells[shown]) if cell >= 0]
@@ -195,9 +197,11 @@ def _cell(score: Standing, column: Column, flags: Mapping[str, tuple[str, ...]])
     if not score.is_comparable:
         return Cell(value=None, missing=NOT_COMPARABLE, score_id=score.id)
     scale = score.ceiling if column.normalised and score.ceiling is not None else 1.0
+    interval = None if score.interval is None else Interval(**score.interval)
     return Cell(
         value=score.normalised if column.normalised else score.raw,
-        interval=None if score.interval is None else _scaled(Interval(**score.interval), scale),
+        interval=None if interval is None else _scaled(interval, scale),
+        raw_bounds=None if interval is None else (interval.low, interval.high),
         score_id=score.id,
         raw=score.raw,
         normalised=score.normalised,

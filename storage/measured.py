@@ -13,7 +13,7 @@ from scoring.analysis.layers import Curve
 from scoring.analysis.table import AVERAGE, SIZE, WIDTH, AnalysedModel, ModelTable
 from scoring.properties import LOSSES, TUNING
 
-from . import leaderboard, lineage, properties
+from . import leaderboard, lineage
 from .engine import in_parts
 from .leaderboard import Row
 from .properties import Property
@@ -44,7 +44,6 @@ def table(
         all_rows=every_revision,
     )
     rows = _revisions(board.rows) if every_revision else board.rows
-    said = properties.of_models(session, [row.model for row in rows if row.model is not None])
     ancestors = _ancestors(session, rows)
     shown = tuple(column.key for column in board.columns)
     averaged = tuple(name for name in shown if is_of_brains(name))
@@ -52,7 +51,7 @@ def table(
     return ModelTable(
         protocol=protocol,
         models=tuple(
-            _row(row, averaged, said.get((row.model_id, row.revision), {}), ancestors[row.model_id]) for row in rows
+            _row(row, averaged, {} if row.model is None else row.model.said, ancestors[row.model_id]) for row in rows
         ),
         benchmarks=shown,
         averaged=averaged,

@@ -45,9 +45,9 @@ async def get_leaderboard(query: Annotated[LeaderboardQuery, Query()], request: 
     """Models beside one another: the newest score with default options of each model on each benchmark.
 
     A missing cell says why. Ranks, rank intervals and tie groups are of all models, whichever are shown. CSV
-    (`format=csv` or `Accept: text/csv`) and Parquet hold all rows on one page, and for each benchmark four columns:
-    `<name>_raw`, `<name>_normalised`, `<name>_missing` and `<name>_flags`. Under the protocol
-    `published-2312.00575` stand the numbers that a paper prints, and nothing else.
+    (`format=csv` or `Accept: text/csv`) and Parquet hold all rows on one page, and for each benchmark six columns:
+    `<name>_raw`, `<name>_normalised`, `<name>_missing`, `<name>_flags`, `<name>_low` and `<name>_high`. Under the
+    protocol `published-2312.00575` stand the numbers that a paper prints, and nothing else.
     """
     if query.protocol == published_board.PROTOCOL:
         return published_board.answer(query, request)
@@ -69,13 +69,16 @@ async def get_leaderboard(query: Annotated[LeaderboardQuery, Query()], request: 
 def _write(state: State, query: LeaderboardQuery, kind: Kind, now: Now) -> Written:
     """The page that is asked for, put together and written; in a thread, for it asks the database."""
     page = page_of(state, query, now, is_cut=kind is Kind.JSON)
-    body = _body(page, kind, state.settings.catalogue)
+    body = _body(page, kind, state.settings.catalogue, query.property_names())
     return Written(body=body, tag=entity_tag(body), next_page_token=page.next_page_token)
 
 
 def page_of(state: State, query: LeaderboardQuery, now: Now, *, is_cut: bool) -> leaderboard.Leaderboard:
     """The rows that are asked for: one page of them where it `is_cut`, else all."""
     protocol_named(query.protocol)
+    if query.provenance == "published":
+        hint = f"leave the protocol out, or name {published_board.PROTOCOL}"
+        raise RequestInvalid("Scores under this protocol are measured", hint=hint, param="provenance")
     database: Database = state.database
     boards: BoardCache = state.boards
     asked = _rows_of(query, asked_of(query, state.settings.catalogue, now.hidden))
@@ -98,12 +101,12 @@ def which_board(query: LeaderboardQuery) -> Which:
     return Which(protocol=query.protocol, all_rows=query.all, at=query.snapshot)
 
 
-def _body(board: leaderboard.Leaderboard, kind: Kind, catalogue: Catalogue) -> bytes:
+def _body(board: leaderboard.Leaderboard, kind: Kind, catalogue: Catalogue, properties: tuple[str, ...]) -> bytes:
     if kind is Kind.CSV:
-        return board_csv(board).encode()
+        return board_csv(board, properties).encode()
     if kind is Kind.PARQUET:
-        return board_parquet(board)
-    view = board_view(board, catalogue.benchmarks(column.key for column in board.columns))
+        return board_parquet(board, properties)
+    view = board_view(board, catalogue.benchmarks(column.key for column in board.columns), properties)
     return view.model_dump_json().encode()
 
 
@@ -121,6 +124,7 @@ def asked_of(query: LeaderboardQuery | DiffQuery, catalogue: Catalogue, hidden: 
 def _rows_of(query: LeaderboardQuery, columns: Asked) -> Asked:
     return replace(
         columns,
+        properties=query.property_names(),
         family=query.family,
         tuning=query.tuning,
         params_min=query.params_min,

@@ -37,7 +37,7 @@ PROPERTIES: Mapping[str, str] = MappingProxyType(
         STEP: "Training step of the revision.",
     }
 )
-"""Properties that every table knows, whether or not some model has them; beside them stand those that its models have."""
+"""Properties that every table knows, whether a model has them or not; beside them stand those that its models have."""
 
 
 @dataclass(frozen=True, kw_only=True)
