@@ -117,6 +117,11 @@ class _Shelf(Generic[_Kept]):
                 self._places.move_to_end(question)
         return None if place is None else place.fresh(mark, longest_s)
 
+    def clear(self) -> None:
+        """Forget all answers; what is being made now is given to those who wait for it, and to nobody else."""
+        with self._lock:
+            self._places.clear()
+
     def _place(self, question: object) -> _Place[_Kept]:
         with self._lock:
             place = self._places.setdefault(question, _Place(making=threading.Lock()))
@@ -179,6 +184,11 @@ class BoardCache:
                 return leaderboard.on_board(session, shown)
 
         return self._models.get(which, make, now.mark, longest_s=LONGEST_S, waits=True)
+
+    def forget_models(self) -> None:
+        """Read anew what is known of models, here at once, in other processes when it is ten seconds old."""
+        self._models.clear()
+        self._pages.clear()
 
     async def close(self) -> None:
         """Ends the thread that looks; nothing can be asked afterwards."""

@@ -113,10 +113,12 @@ def put_properties(
     _: Annotated[NoParameters, Query()],
     database: DatabaseDependency,
     caller: CallerDependency,
+    request: Request,
 ) -> Model:
     """Set what is known of a model beside its scores. What is not named stays; null takes away what was set before."""
     new = new_properties(model_id, asked)
     set_together(database, new, [f"properties.{one.name}" for one in new], who=caller.key_id, whose="model_id")
+    request.app.state.boards.forget_models()
     with database.read() as session:
         found = models.get(session, model_id, asked.revision)
     return known_models(database, [found])[0]
