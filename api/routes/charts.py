@@ -72,8 +72,9 @@ def get_pairs_chart(
     settings: SettingsDependency,
 ) -> Response:
     """A line from each base to its tuned model, a panel for each benchmark."""
-    found = pairs_asked_for(query.protocol, query.names(), database, settings, with_layers=False)
-    given = {"pairs": [pair.model_dump(mode="json") for pair in found], "protocol": query.protocol}
+    found = pairs_asked_for(query, database, settings, with_layers=False)
+    source = paper.SOURCE.name if query.protocol == paper.PROTOCOL else None
+    given = {"pairs": [pair.model_dump(mode="json") for pair in found], "protocol": query.protocol, "source": source}
     names = {one.benchmark for pair in found for one in pair.benchmarks}
     is_synthetic = _is_any_synthetic(names, settings.catalogue)
     return _answer(request, _order(Kind.PAIRS, given, query, format=format, is_synthetic=is_synthetic))
