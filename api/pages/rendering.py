@@ -41,11 +41,16 @@ TAKES_FORMS = re.compile(r"/submit|/jobs/[^/]+")
 
 NAVIGATION = (
     ("/", "Leaderboard"),
-    ("/benchmarks", "Benchmarks"),
+    ("/pairs", "Pairs"),
+    ("/scatter", "Scatter"),
     ("/findings", "Findings"),
+    ("/benchmarks", "Benchmarks"),
     ("/jobs", "Jobs"),
     ("/submit", "Submit"),
 )
+
+FILTERS = ("number", "plus", "significant", "size", "n_bytes", "when", "duration", "told", "words", "first_upper")
+"""Of `formats`, in templates."""
 
 
 def methods_of(path: str) -> str:
@@ -95,6 +100,6 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         navigation=NAVIGATION, asset={name: asset.path for name, asset in assets().items()}, address=addresses
     )
-    for name in ("number", "significant", "size", "n_bytes", "when", "duration", "told", "words"):
+    for name in FILTERS:
         environment.filters[name] = getattr(formats, name)
     return environment

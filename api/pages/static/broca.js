@@ -4,7 +4,15 @@
   const root = document.documentElement;
   const themes = ["system", "light", "dark"];
   const recall = () => { try { return localStorage.getItem("theme") || "system"; } catch { return "system"; } };
-  const apply = (theme) => { if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme; };
+  // Pictures follow the system by their own media; where a theme was chosen, they follow that.
+  const wanted = { system: "(prefers-color-scheme: dark)", dark: "all", light: "not all" };
+  const applyToPictures = () => {
+    for (const source of document.querySelectorAll("picture.chart source")) source.media = wanted[recall()];
+  };
+  const apply = (theme) => {
+    if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme;
+    applyToPictures();
+  };
   apply(recall());
 
   const addSwitch = () => {
@@ -55,5 +63,5 @@
     for (const type of live.dataset.types.split(" ")) source.addEventListener(type, soon);
   };
 
-  addEventListener("DOMContentLoaded", () => { addSwitch(); addCopiers(); follow(); });
+  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); });
 })();
