@@ -36,7 +36,7 @@ HEADERS = {
 SMALLEST_PACKED = 1024
 PACKING_LEVEL = 5
 
-TAKES_FORMS = re.compile(r"/submit|/jobs/[^/]+")
+TAKES_FORMS = re.compile(r"/submit|/data|/jobs/[^/]+")
 """Addresses of pages whose forms write."""
 
 NAVIGATION = (
@@ -45,6 +45,7 @@ NAVIGATION = (
     ("/scatter", "Scatter"),
     ("/findings", "Findings"),
     ("/benchmarks", "Benchmarks"),
+    ("/data", "Your data"),
     ("/jobs", "Jobs"),
     ("/submit", "Submit"),
 )
