@@ -4,7 +4,15 @@
   const root = document.documentElement;
   const themes = ["system", "light", "dark"];
   const recall = () => { try { return localStorage.getItem("theme") || "system"; } catch { return "system"; } };
-  const apply = (theme) => { if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme; };
+  // Pictures follow the system by their own media; where a theme was chosen, they follow that.
+  const wanted = { system: "(prefers-color-scheme: dark)", dark: "all", light: "not all" };
+  const applyToPictures = () => {
+    for (const source of document.querySelectorAll("picture.chart source")) source.media = wanted[recall()];
+  };
+  const apply = (theme) => {
+    if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme;
+    applyToPictures();
+  };
   apply(recall());
 
   const addSwitch = () => {
@@ -53,7 +61,28 @@
     };
     const soon = () => { if (!waits) { waits = true; setTimeout(draw, 500); } };
     for (const type of live.dataset.types.split(" ")) source.addEventListener(type, soon);
+    // Within a stage nothing happens, but the bars go on.
+    const beat = setInterval(() => { if (source.readyState === EventSource.CLOSED) clearInterval(beat); else soon(); }, 3000);
   };
 
-  addEventListener("DOMContentLoaded", () => { addSwitch(); addCopiers(); follow(); });
+  // Lists are drawn again every few seconds while they are looked at, unless somebody is just at a place inside.
+  const refresh = () => {
+    const seconds = Number(document.querySelector("[data-refresh]")?.dataset.refresh);
+    if (!seconds) return;
+    const redraw = async () => {
+      const old = [...document.querySelectorAll("[data-refresh]")];
+      if (!document.hidden && old.length && !old.some((one) => one.contains(document.activeElement))) {
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+        const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+        for (const one of page ? old : []) {
+          const drawn = page.getElementById(one.id);
+          if (drawn) one.replaceWith(drawn);
+        }
+      }
+      if (old.length) setTimeout(redraw, 1000 * seconds);
+    };
+    setTimeout(redraw, 1000 * seconds);
+  };
+
+  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); refresh(); });
 })();
