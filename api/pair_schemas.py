@@ -7,12 +7,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from storage.pairs import Missing
+from storage.pairs import Missing, Named
 from storage.pairs import Pair as StoredPair
 from storage.pairs import Side as StoredSide
 
 from .csv_tables import table
-from .requests import LongText, Name, Text, listed
+from .requests import LongText, Name, PageToken, Text, listed
 from .schemas import Wire
 
 
@@ -30,12 +30,16 @@ class PairsFilter(BaseModel):
     )
     tuning: Name | None = Field(default=None, description="Only tuned models of this tuning: `instruct`, `ablation`.")
     base: Text | None = Field(default=None, description="Only pairs of this base.")
+    against: Literal["furthest", "nearest"] = Field(
+        default="furthest",
+        description="The scored ancestor that a model is compared with: furthest back, as `paired` does, or nearest.",
+    )
 
     def names(self) -> tuple[str, ...]:
         """The benchmarks asked for, each once."""
         return listed(self.benchmarks or "")
 
-    def passes(self, pair: Pair) -> bool:
+    def passes(self, pair: Pair | Named) -> bool:
         """Whether a pair is wanted."""
         families = listed(self.family or "")
         is_of_family = not families or pair.family in families
@@ -49,6 +53,8 @@ class PairsQuery(PairsFilter):
     format: Literal["json", "csv"] | None = Field(
         default=None, description="The answer's format; when absent, the header Accept decides."
     )
+    page_size: int = Field(default=100, ge=1, le=200, description="Pairs on a page of JSON; CSV is whole.")
+    page_token: PageToken | None = Field(default=None, description="`next_page_token` of the page before.")
 
 
 class CurvePoint(Wire):
@@ -91,7 +97,7 @@ class PairBenchmark(Wire):
 
 
 class Pair(Wire):
-    """A scored model and the nearest of its ancestors that is scored too."""
+    """A scored model and a scored one of its ancestors: the furthest back, or the nearest."""
 
     object: Literal["pair"] = "pair"
     base: str
@@ -99,7 +105,7 @@ class Pair(Wire):
     tuning: str | None
     family: str | None
     hops: int = Field(description="1 where the tuned model was made from the base itself.")
-    between: list[str] = Field(description="Ancestors between the two, which have no scores.")
+    between: list[str] = Field(description="Ancestors between the two.")
     source: str = Field(description="Who says that the one comes from the other.")
     benchmarks: list[PairBenchmark]
 

@@ -8,7 +8,7 @@ from statistics import linear_regression
 import numpy as np
 
 from scoring.analysis.question import Kind, Question, plain
-from scoring.analysis.table import AVERAGE, PROPERTIES, ModelTable
+from scoring.analysis.table import AVERAGE, ModelTable
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.errors import AnalysisTooSmall, PropertyConstant
 from scoring.published import paper
@@ -58,7 +58,7 @@ def _table(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> Mo
     The average has to be over all of them, so names are not what is asked for first.
     """
     whole = models_under(asked.protocol, Question(kind=Kind.CORRELATE), database, catalogue)
-    wanted = tuple(name for name in (asked.x, asked.y) if name != AVERAGE and name not in PROPERTIES)
+    wanted = tuple(name for name in (asked.x, asked.y) if name != AVERAGE and name not in whole.properties)
     if asked.protocol == paper.PROTOCOL or all(name in whole.benchmarks for name in wanted):
         return whole
     named = tuple(catalogue.benchmarks(wanted))
@@ -70,7 +70,7 @@ def _table(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> Mo
 
 def _columns(whole: ModelTable) -> Sequence[str]:
     known = {name for model in whole.models for name in (*model.scores, *model.properties)}
-    return [name for name in (AVERAGE, *whole.benchmarks, *PROPERTIES) if name in known]
+    return [name for name in (AVERAGE, *whole.benchmarks, *whole.properties) if name in known]
 
 
 def _coefficient(

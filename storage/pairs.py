@@ -1,4 +1,7 @@
-"""Tuned models beside what they were made from: a read model over scores and lineages. Lineages: `storage.lineage`."""
+"""Tuned models beside what they were made from: a read model over scores and lineages. Lineages: `storage.lineage`.
+
+Which pairs there are is asked first and costs little; scores, draws and curves are read of those that are shown.
+"""
 
 from __future__ import annotations
 
@@ -72,8 +75,8 @@ class Compared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
-    """A model and the nearest of its ancestors that has a score, `hops` steps away; `between` are those without."""
+class Named:
+    """A scored model and the scored ancestor that it is compared with, `hops` steps away, with those `between`."""
 
     tuned: str
     base: str
@@ -82,7 +85,34 @@ class Pair:
     tuning: str | None
     family: str | None
     source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair(Named):
+    """The two on each benchmark."""
+
     benchmarks: tuple[Compared, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """Of which scores pairs are: under a protocol, on these benchmarks, or on all real ones that are not hidden."""
+
+    protocol: str
+    benchmarks: tuple[str, ...] | None = None
+    hidden: Collection[str] = ()
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """What holds of the rows of such scores."""
+        return [
+            ScoreRow.protocol == self.protocol,
+            ScoreRow.scoring_version == SCORING_VERSION,
+            ScoreRow.superseded_by.is_(None),
+            ScoreRow.default_options.is_(True),
+            ScoreRow.benchmark.not_in(self.hidden),
+            baselines.stands_by_itself(),
+            ScoreRow.synthetic.is_(False) if self.benchmarks is None else ScoreRow.benchmark.in_(self.benchmarks),
+        ]
 
 
 Newest = Mapping[str, Mapping[str, ScoreRow]]
@@ -90,28 +120,19 @@ Newest = Mapping[str, Mapping[str, ScoreRow]]
 NOT_KNOWN = (None, None)
 
 
-def query(
-    session: Session,
-    *,
-    protocol: str,
-    benchmarks: Sequence[str] | None = None,
-    hidden: Collection[str] = (),
-    with_layers: bool = True,
-) -> tuple[Pair, ...]:
-    """Every scored model whose lineage has a scored ancestor, by name, on these benchmarks or all real ones."""
-    newest = _newest(session, protocol, benchmarks, hidden)
+def named(session: Session, terms: Terms, *, nearest: bool = False) -> tuple[Named, ...]:
+    """Every scored model whose lineage has a scored ancestor, by name, with the furthest of those, or the `nearest`."""
+    scored = set(session.scalars(sa.select(ScoreRow.model_id).where(*terms.conditions()).distinct()))
     known, found = lineages(session), []
-    for tuned in sorted(newest):
+    for tuned in sorted(scored):
         ancestors = known.of(tuned)
-        base = next((one for one in ancestors if one.model_id in newest), None)
-        if base is not None:
+        bases = [one for one in ancestors if one.model_id in scored]
+        if bases:
+            base = bases[0 if nearest else -1]
             found.append((tuned, base, tuple(one.model_id for one in ancestors[: base.hops - 1])))
-    rows = {row.id: row for pair in found for name in (pair[0], pair[1].model_id) for row in newest[name].values()}
-    drawn = scores.draws(session, rows) if rows else {}
-    curves = _curves(session, rows) if with_layers and rows else {}
     facts = _facts(session, {tuned for tuned, _, _ in found})
     return tuple(
-        Pair(
+        Named(
             tuned=tuned,
             base=base.model_id,
             hops=base.hops,
@@ -119,30 +140,37 @@ def query(
             tuning=facts.get(tuned, NOT_KNOWN)[0],
             family=facts.get(tuned, NOT_KNOWN)[1],
             source=base.source,
-            benchmarks=tuple(
-                _compared(name, newest[base.model_id].get(name), newest[tuned].get(name), drawn, curves)
-                for name in benchmarks or sorted({*newest[base.model_id], *newest[tuned]})
-            ),
         )
         for tuned, base, between in found
     )
 
 
-def _newest(session: Session, protocol: str, benchmarks: Sequence[str] | None, hidden: Collection[str]) -> Newest:
+def compared(session: Session, pairs: Sequence[Named], terms: Terms, *, with_layers: bool = True) -> tuple[Pair, ...]:
+    """These pairs with their differences on each benchmark."""
+    newest = _newest(session, {name for pair in pairs for name in (pair.base, pair.tuned)}, terms)
+    rows = {row.id: row for of_model in newest.values() for row in of_model.values()}
+    drawn = scores.draws(session, rows) if rows else {}
+    curves = _curves(session, rows) if with_layers and rows else {}
+    return tuple(
+        Pair(
+            **vars(pair),
+            benchmarks=tuple(
+                _compared(name, newest[pair.base].get(name), newest[pair.tuned].get(name), drawn, curves)
+                for name in terms.benchmarks or sorted({*newest[pair.base], *newest[pair.tuned]})
+            ),
+        )
+        for pair in pairs
+    )
+
+
+def _newest(session: Session, model_ids: Collection[str], terms: Terms) -> Newest:
     """The newest score with default options by model and benchmark."""
-    wanted = [
-        ScoreRow.protocol == protocol,
-        ScoreRow.scoring_version == SCORING_VERSION,
-        ScoreRow.superseded_by.is_(None),
-        ScoreRow.default_options.is_(True),
-        ScoreRow.benchmark.not_in(hidden),
-        baselines.stands_by_itself(),
-        ScoreRow.synthetic.is_(False) if benchmarks is None else ScoreRow.benchmark.in_(benchmarks),
-    ]
+    query = sa.select(ScoreRow).where(*terms.conditions()).order_by(ScoreRow.created_at, ScoreRow.id)
     found: dict[str, dict[str, ScoreRow]] = defaultdict(dict)
-    for row in session.scalars(sa.select(ScoreRow).where(*wanted).order_by(ScoreRow.created_at, ScoreRow.id)):
-        found[row.model_id][row.benchmark] = row
-    return dict(found)
+    for some in in_parts(model_ids):
+        for row in session.scalars(query.where(ScoreRow.model_id.in_(some))):
+            found[row.model_id][row.benchmark] = row
+    return found
 
 
 def _compared(

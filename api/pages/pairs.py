@@ -25,7 +25,7 @@ from .rendering import page
 PATH, API = "/pairs", "/v1/pairs"
 LISTED = ("benchmarks", "family")
 TUNINGS = tuple(tuning.value for tuning in Tuning if tuning is not Tuning.BASE)
-FIELDS = frozenset({"protocol", "benchmarks", "family", "tuning", "base"})
+FIELDS = frozenset({"protocol", "benchmarks", "family", "tuning", "base", "against"})
 
 router = APIRouter(include_in_schema=False)
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request, Response
 from charts.order import Kind, Order
 from scoring.analysis.question import Kind as AnalysisKind
 from scoring.analysis.question import Question
-from scoring.analysis.table import Filters
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.published import paper
 from storage import analyses, baselines, scores
@@ -125,20 +124,27 @@ def get_protocols_chart(
     database: DatabaseDependency,
     settings: SettingsDependency,
 ) -> Response:
-    """One benchmark under several protocols: the raw scores of the models that have two of them, side by side."""
+    """One benchmark under several protocols: the raw scores of the models that have two of them, side by side.
+
+    Published models go by their ids on the hub, so that what is measured here stands beside what a paper prints.
+    """
     protocols = listed(query.protocols)
     if not 2 <= len(protocols) <= MAX_PROTOCOLS:
         hint = "name them separated by commas, such as grouped,brain-score"
         raise RequestInvalid(f"two to {MAX_PROTOCOLS} protocols are compared", hint=hint, param="protocols")
     name = settings.catalogue.benchmark(query.benchmark).name
-    filters = Filters(ids=listed(query.models or ""))
-    question = Question(kind=AnalysisKind.CORRELATE, benchmarks=(name,), filters=filters)
+    chosen = listed(query.models or "")
+    question = Question(kind=AnalysisKind.CORRELATE, benchmarks=(name,))
     columns = []
     for protocol in protocols:
-        table = models_under(protocol, question, database, settings.catalogue).chosen(filters)
-        raws = {model.id: model.scores[name] for model in table.models if name in model.scores}
-        provenance = "published" if protocol == paper.PROTOCOL else "measured"
-        columns.append({"protocol": protocol, "provenance": provenance, "scores": raws})
+        table = models_under(protocol, question, database, settings.catalogue)
+        is_published = protocol == paper.PROTOCOL
+        called = {model.name: model.hub_id for model in paper.models()} if is_published else {}
+        raws = {called.get(model.id, model.id): model.scores.get(name) for model in table.models}
+        shown = {model: raw for model, raw in raws.items() if raw is not None and (not chosen or model in chosen)}
+        columns.append(
+            {"protocol": protocol, "provenance": "published" if is_published else "measured", "scores": shown}
+        )
     given = {"benchmark": name, "protocols": columns}
     is_synthetic = _is_any_synthetic([name], settings.catalogue)
     return _answer(request, _order(Kind.PROTOCOLS, given, query, format=format, is_synthetic=is_synthetic))

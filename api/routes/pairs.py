@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -19,6 +21,8 @@ from ..pair_schemas import Pair, PairsFilter, PairsQuery, pair_view, pairs_csv
 from ..schemas import ListOf
 from ..settings import ApiSettings
 
+AnyPair = TypeVar("AnyPair", Pair, pairs.Named)
+
 router = APIRouter(prefix="/v1/pairs", tags=["pairs"])
 
 
@@ -26,24 +30,51 @@ router = APIRouter(prefix="/v1/pairs", tags=["pairs"])
 def list_pairs(
     query: Annotated[PairsQuery, Query()], request: Request, database: DatabaseDependency, settings: SettingsDependency
 ) -> Response | ListOf[Pair]:
-    """Every scored model with the nearest scored ancestor of its lineage, and how far the two are apart."""
+    """Every scored model with the scored ancestor of its lineage that is furthest back, and their differences."""
     if wants_csv(query.format, request):
         found = pairs_asked_for(query, database, settings, with_layers=False)
         return csv_answer(pairs_csv(found), name=f"pairs-{query.protocol}")
-    found = pairs_asked_for(query, database, settings, with_layers=query.layers)
-    return ListOf[Pair](data=found, next_page_token=None)
+    cut = Cut(size=query.page_size, after=query.page_token)
+    found, following = page_of_pairs(query, database, settings, cut, with_layers=query.layers)
+    return ListOf[Pair](data=found, next_page_token=following)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Which pairs make a page: so many (None: all), `after` the one of this tuned model."""
+
+    size: int | None = None
+    after: str | None = None
+
+    def of(self, pairs: Sequence[AnyPair]) -> tuple[Sequence[AnyPair], str | None]:
+        """The pairs of the page, from all of them in the order of their tuned models, and the token of the next."""
+        rest = [pair for pair in pairs if self.after is None or pair.tuned > self.after]
+        if self.size is None or len(rest) <= self.size:
+            return rest, None
+        return rest[: self.size], rest[self.size - 1].tuned
 
 
 def pairs_asked_for(asked: PairsFilter, database: Database, settings: ApiSettings, *, with_layers: bool) -> list[Pair]:
-    """The pairs that are asked for, measured or published; raises ProtocolUnsupported, BenchmarkUnknown."""
+    """All pairs that are asked for, measured or published; raises ProtocolUnsupported, BenchmarkUnknown."""
+    return page_of_pairs(asked, database, settings, Cut(), with_layers=with_layers)[0]
+
+
+def page_of_pairs(
+    asked: PairsFilter, database: Database, settings: ApiSettings, cut: Cut, *, with_layers: bool
+) -> tuple[list[Pair], str | None]:
+    """A page of the pairs that are asked for, and the token of the next; raises as `pairs_asked_for` does."""
     if asked.protocol == paper.PROTOCOL:
-        found = published_pairs.pairs(asked.names())
-    else:
-        found = _measured(asked, database, settings, with_layers=with_layers)
-    return [pair for pair in found if asked.passes(pair)]
+        shown, following = cut.of([pair for pair in published_pairs.pairs(asked.names()) if asked.passes(pair)])
+        return [*shown], following
+    terms = _terms(asked, settings)
+    with database.read() as session:
+        named = pairs.named(session, terms, nearest=asked.against == "nearest")
+        wanted, following = cut.of([pair for pair in named if asked.passes(pair)])
+        found = pairs.compared(session, wanted, terms, with_layers=with_layers)
+    return [pair_view(pair) for pair in found], following
 
 
-def _measured(asked: PairsFilter, database: Database, settings: ApiSettings, *, with_layers: bool) -> list[Pair]:
+def _terms(asked: PairsFilter, settings: ApiSettings) -> pairs.Terms:
     protocol_named(asked.protocol)
     catalogue = settings.catalogue
     try:
@@ -52,8 +83,4 @@ def _measured(asked: PairsFilter, database: Database, settings: ApiSettings, *, 
         error.param = "benchmarks"
         raise
     hidden = frozenset() if chosen else catalogue.off_boards()
-    with database.read() as session:
-        found = pairs.query(
-            session, protocol=asked.protocol, benchmarks=chosen or None, hidden=hidden, with_layers=with_layers
-        )
-    return [pair_view(pair) for pair in found]
+    return pairs.Terms(protocol=asked.protocol, benchmarks=chosen or None, hidden=hidden)

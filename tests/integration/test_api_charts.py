@@ -196,6 +196,21 @@ def test_measured_pairs_are_slopes(client: TestClient, database: Database) -> No
     assert ET.fromstring(client.get("/v1/pairs/chart.svg").content) is not None
 
 
+def test_what_was_measured_here_stands_beside_what_a_paper_prints_of_the_same_model(
+    client: TestClient, database: Database
+) -> None:
+    record(database, "google/flan-t5-xl", 0.22)
+    query = {"benchmark": "pereira2018", "protocols": "grouped,published-2312.00575"}
+    answer = client.get("/v1/leaderboard/chart.vl.json", params=query)
+    assert answer.status_code == 200, answer.text
+    shown = {(row["model"], row["protocol"], row["raw"]) for row in rows_of(answer.json())}
+    assert shown == {
+        ("google/flan-t5-xl", "grouped", 0.22),
+        ("google/flan-t5-xl", "published-2312.00575", 0.314),
+    }
+    assert "published under published-2312.00575" in caption_of(answer.json())
+
+
 def test_layers_of_a_score_are_a_curve_with_its_ceiling(client: TestClient, database: Database) -> None:
     score_id = record(database, "org/base", 0.2, curve=CURVE)
     spec = spec_at(client, f"/v1/scores/{score_id}")

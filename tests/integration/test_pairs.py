@@ -95,6 +95,43 @@ def test_a_tuned_model_stands_beside_its_nearest_scored_ancestor(client: TestCli
     assert bare["benchmarks"][0]["base"]["layers"] == []
 
 
+def chain(database: Database) -> None:
+    """a ← b ← c, all scored, and two models made from a."""
+    scored(database, "org/a", 0.2)
+    scored(database, "org/b", 0.25, base="org/a")
+    scored(database, "org/c", 0.4, base="org/b")
+    for name in ("org/d", "org/e"):
+        scored(database, name, 0.3, base="org/a")
+
+
+def test_a_chain_of_tunings_is_compared_with_its_beginning_or_step_by_step(
+    client: TestClient, database: Database
+) -> None:
+    chain(database)
+    of_c = {pair["tuned"]: pair for pair in asked(client)}["org/c"]
+    assert (of_c["base"], of_c["hops"], of_c["between"]) == ("org/a", 2, ["org/b"])
+    assert of_c["benchmarks"][0]["difference"] == pytest.approx(0.2)
+    of_c = {pair["tuned"]: pair for pair in asked(client, against="nearest")}["org/c"]
+    assert (of_c["base"], of_c["hops"], of_c["between"]) == ("org/b", 1, [])
+    assert of_c["benchmarks"][0]["difference"] == pytest.approx(0.15)
+
+
+def test_pages_of_pairs_hold_each_once_and_csv_holds_all(client: TestClient, database: Database) -> None:
+    chain(database)
+    whole, paged, token = asked(client), [], None
+    while True:
+        query = {"page_size": 3} | ({"page_token": token} if token else {})
+        answer = client.get("/v1/pairs", params=query).json()
+        paged += answer["data"]
+        if (token := answer["next_page_token"]) is None:
+            break
+    assert [pair["tuned"] for pair in whole] == ["org/b", "org/c", "org/d", "org/e"]
+    assert paged == whole
+    text = client.get("/v1/pairs", params={"format": "csv", "page_size": 1}).text
+    assert len(text.splitlines()) == 1 + len(whole)
+    assert [pair["tuned"] for pair in asked(client, base="org/b", against="nearest")] == ["org/c"]
+
+
 def test_without_draws_there_is_a_difference_and_a_reason(client: TestClient, database: Database) -> None:
     scored(database, "org/a", 0.2, draws=[0.1, 0.2])
     scored(database, "org/b", 0.1, base="org/a")
