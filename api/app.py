@@ -27,7 +27,7 @@ from .metrics import Metrics
 from .middleware import RequestIds, cross_origin
 from .observing import Observed, watch_loop
 from .pages import data, site
-from .pages.findings import Answers
+from .pages.answers import Answers
 from .pages.samples import Samples
 from .polls import Polls
 from .routes import (

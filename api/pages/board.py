@@ -110,8 +110,7 @@ def _context(
     names = state.settings.catalogue.names()
     of_api = _of_api(parameters)
     whole = {name: value for name, value in of_api.items() if name not in NOT_OF_TABLES}
-    pins = listed(parameters.get(PINNED, ""))
-    shown = {row.model.id for row in pinned}
+    chosen = listed(parameters.get("benchmarks", ""))
     following = None if found is None else found.next_page_token
     return {
         "active": "/",
@@ -124,18 +123,27 @@ def _context(
         "protocol": parameters.get("protocol", "grouped"),
         "families": _families(state, parameters, now),
         "tunings": TUNINGS,
-        "benchmarks": names,
-        "chosen": [name for name in parameters.get("benchmarks", "").split(",") if name],
-        "max_pinned": MAX_PINNED,
-        "pins": pins,
-        "not_there": [] if found is None else [name for name in pins if name not in shown],
-        "unpinned": addresses.with_query("/", parameters, pinned=None),
-        "compare": addresses.with_query("/compare", {"models": ",".join(pins), "protocol": parameters.get("protocol")}),
+        "benchmarks_offered": [*names, *(name for name in chosen if name not in names)],
+        "chosen": chosen,
+        **_of_pins(parameters, [row.model.id for row in pinned]),
         "csv": addresses.with_query(API, whole, format="csv"),
         "json": addresses.with_query(API, of_api),
         "curl": addresses.curl(addresses.with_query(API, of_api)),
         "following": following and addresses.with_query("/", parameters, page_token=following),
         "first": addresses.with_query("/", parameters, page_token=None) if "page_token" in parameters else None,
+    }
+
+
+def _of_pins(parameters: dict[str, str], found: Sequence[str]) -> dict[str, Any]:
+    """What is pinned, what of it has no row, and where it is compared or pinned no more."""
+    pins = listed(parameters.get(PINNED, ""))
+    compared = {"models": ",".join(pins), "protocol": parameters.get("protocol")}
+    return {
+        "max_pinned": MAX_PINNED,
+        "pins": pins,
+        "not_there": [name for name in pins if name not in found],
+        "unpinned": addresses.with_query("/", parameters, pinned=None),
+        "compare": addresses.with_query("/compare", compared),
     }
 
 
