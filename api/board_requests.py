@@ -50,6 +50,7 @@ class LeaderboardQuery(_Columns):
         description="Only scores that were measured here, or only what a paper prints, under its own protocol.",
     )
     snapshot: At | None = Field(default=None, description="The board as it stood at this time; as it is when absent.")
+    models: LongText | None = Field(default=None, description="Only these models, separated by commas.")
     family: Text | None = Field(default=None, description="Only models of this family.")
     tuning: Name | None = Field(default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`.")
     params_min: int | None = Field(default=None, ge=0, le=2**53, description="Only models of so many parameters.")
@@ -79,6 +80,10 @@ class LeaderboardQuery(_Columns):
     def property_names(self) -> tuple[str, ...]:
         """The properties asked for, each once."""
         return () if self.properties is None else listed(self.properties)
+
+    def ids(self) -> tuple[str, ...] | None:
+        """The models asked for, each once."""
+        return None if self.models is None else listed(self.models)
 
 
 class SnapshotsQuery(_Board):

@@ -125,6 +125,7 @@ def _rows_of(query: LeaderboardQuery, columns: Asked) -> Asked:
     return replace(
         columns,
         properties=query.property_names(),
+        ids=query.ids(),
         family=query.family,
         tuning=query.tuning,
         params_min=query.params_min,
