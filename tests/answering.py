@@ -92,7 +92,9 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                outer.requests.append((f"{self.command} {self.path}", json.loads(body) if body else None))
+                is_file = self.headers.get("Content-Type") == "application/octet-stream"
+                sent = body if is_file else json.loads(body) if body else None
+                outer.requests.append((f"{self.command} {self.path}", sent))
                 outer.authorizations.append(self.headers.get("Authorization"))
                 outer.headers.append(self.headers)
                 queue = outer.answers.get(f"{self.command} {self.path}") or outer.answers["otherwise"]
