@@ -9,6 +9,7 @@ Importing this loads neither torch nor a database, nor pandas nor Altair.
 from .analysis import Analysis
 from .benchmarks import Benchmark
 from .board import Leaderboard
+from .calls import Async
 from .client import AsyncClient, Client
 from .errors import (
     AnswerNotUnderstood,
@@ -33,6 +34,7 @@ __all__ = [
     "Analysis",
     "Ancestor",
     "AnswerNotUnderstood",
+    "Async",
     "AsyncClient",
     "BadRequest",
     "Benchmark",

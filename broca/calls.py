@@ -22,7 +22,7 @@ class Sync:
 
 
 class Async:
-    """The mark of what is awaited."""
+    """The mark of what is awaited: what an `AsyncClient` gives is of type `Job[Async]`, `Score[Async]` and so on."""
 
 
 Mode = TypeVar("Mode", default=Sync)

@@ -41,6 +41,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     folder = tmp_path_factory.mktemp("served")
     for seed, name in enumerate(("base", "tuned")):
         write_model(folder / "models" / name, "gpt2", seed=seed)
+    (folder / "models/nothing").mkdir()
     with serving(folder, BROCA_MODEL_DIR=str(folder / "models")) as served, Client(served.url) as client:
         job = client.submit("demo/tiny", ["demo-fmri", "demo-reading"])
         others = [client.submit(f"local/{name}", ["demo-fmri"]) for name in ("base", "tuned", "nothing")]
