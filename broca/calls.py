@@ -6,6 +6,7 @@ them. Types follow the client: `Sync` and `Async` are marks for type checkers an
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Self, cast, overload
@@ -101,7 +102,7 @@ def call(plan: Callable[Concatenate[Any, Given], Plan[Value]]) -> Call[Given, Va
     def called(self: Tied[Any], *args: Given.args, **kwargs: Given.kwargs) -> Any:
         return self._tie.connection.run(plan(self, *args, **kwargs))
 
-    return cast("Call[Given, Value]", called)
+    return cast("Call[Given, Value]", _showing(called, _as_asked(plan, "{}")))
 
 
 def series(plan: Callable[Concatenate[Any, Given], Series[Value]]) -> ManyCall[Given, Value]:
@@ -111,4 +112,16 @@ def series(plan: Callable[Concatenate[Any, Given], Series[Value]]) -> ManyCall[G
     def called(self: Tied[Any], *args: Given.args, **kwargs: Given.kwargs) -> Any:
         return self._tie.connection.iterate(plan(self, *args, **kwargs))
 
-    return cast("ManyCall[Given, Value]", called)
+    return cast("ManyCall[Given, Value]", _showing(called, _as_asked(plan, "Iterator[{}]")))
+
+
+def _as_asked(plan: Callable[..., object], gives: str) -> inspect.Signature:
+    """The signature of a plan as `help` shows it for a call: what comes of the plan, not the plan."""
+    signature = inspect.signature(plan)
+    inner = str(signature.return_annotation).partition("[")[2].removesuffix("]").replace("[Mode]", "")
+    return signature.replace(return_annotation=gives.format(inner))
+
+
+def _showing(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function

@@ -39,21 +39,20 @@ class Known:
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Known]:
     folder = tmp_path_factory.mktemp("served")
-    for seed, name in enumerate(("base", "tuned")):
-        write_model(folder / "models" / name, "gpt2", seed=seed)
+    write_model(folder / "models/tuned", "gpt2")
     (folder / "models/nothing").mkdir()
     with serving(folder, BROCA_MODEL_DIR=str(folder / "models")) as served, Client(served.url) as client:
         job = client.submit("demo/tiny", ["demo-fmri", "demo-reading"])
-        others = [client.submit(f"local/{name}", ["demo-fmri"]) for name in ("base", "tuned", "nothing")]
+        others = [client.submit(f"local/{name}", ["demo-fmri"]) for name in ("tuned", "nothing")]
         others.append(client.submit("demo/tiny", ["demo-fmri"], "brain-score"))
         scores = {score.benchmark.id: score.id for score in job.wait().scores()}
         ended = [other.wait().status for other in others]
-        assert ended == ["succeeded", "succeeded", "failed", "succeeded"], served.log.read_text()
-        client.set_properties("local/tuned", {"base": "local/base", "tuning": "instruct"})
+        assert ended == ["succeeded", "failed", "succeeded"], served.log.read_text()
+        client.set_properties("local/tuned", {"base": "demo/tiny", "tuning": "instruct"})
         yield Known(
             url=served.url,
             job=job.id,
-            failed_job=others[2].id,
+            failed_job=others[1].id,
             score=scores["demo-fmri"],
             reading=scores["demo-reading"],
             analysis=client.analyse("correlate", protocol=PUBLISHED).id,
@@ -92,7 +91,7 @@ CALLS: dict[str, tuple[Question, Callable[[Any], Any]]] = {
     "submit": (lambda client, known: client.submit("demo/tiny", ["demo-fmri"]), models_of),
     "preflight": (lambda client, known: client.preflight("demo/tiny", ["demo-fmri"]), lambda found: found.model),
     "job": (lambda client, known: client.job(known.job), lambda found: found),
-    "jobs": (lambda client, known: client.jobs(model="local/base", page_size=1), list),
+    "jobs": (lambda client, known: client.jobs(model="local/tuned", page_size=1), list),
     "wait": (lambda client, known: client.wait(known.job), lambda found: found),
     "cancel": (lambda client, known: client.cancel(known.job), lambda found: found),
     "retry": (lambda client, known: client.retry(known.failed_job), id_of),

@@ -66,6 +66,13 @@ def ask_awaiting(url: str, *questions: Question) -> Any:
 both = pytest.mark.parametrize("ask", [ask, ask_awaiting], ids=["waits", "is awaited"])
 
 
+def test_help_shows_what_comes_of_a_call() -> None:
+    assert inspect.signature(Client.submit).return_annotation == "Job"
+    assert inspect.signature(Client.jobs).return_annotation == "Iterator[Job]"
+    assert inspect.signature(broca.Job.scores).return_annotation == "Listed[Score]"
+    assert (Client.submit.__doc__ or "").startswith("Ask for the scores of a model")
+
+
 def calls(kind: type) -> dict[str, Any]:
     return {name: member for name, member in inspect.getmembers(kind) if not name.startswith("_") and callable(member)}
 
