@@ -17,9 +17,10 @@ from .chart_calls import ChartCalls
 from .connection import AsyncConnection, Connection
 from .job_calls import JobCalls
 from .model_calls import FORMATS, ModelCalls
+from .record_calls import RecordCalls
 from .score_calls import ScoreCalls
-from .service_calls import ServiceCalls
 from .study_calls import StudyCalls
+from .worker_calls import WorkerCalls
 
 __all__ = ["DEFAULT_URL", "FORMATS", "AsyncClient", "Client"]
 
@@ -28,6 +29,7 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 
 class Calls(
     JobCalls[Mode],
+    RecordCalls[Mode],
     ScoreCalls[Mode],
     BoardCalls[Mode],
     AnalysisCalls[Mode],
@@ -35,7 +37,7 @@ class Calls(
     ModelCalls[Mode],
     BenchmarkCalls[Mode],
     StudyCalls[Mode],
-    ServiceCalls[Mode],
+    WorkerCalls[Mode],
 ):
     """Everything that can be asked of a server."""
 

@@ -206,9 +206,14 @@ def followed(job_id: str, after: int) -> Series[Event]:
             yield Found(parse(Event, _json(line.removeprefix("data:"))))
 
 
+def events_since(job_id: str, after: int) -> Plan[Listed[Event]]:
+    """The events of a job so far, since number `after`; of many the first ones."""
+    return (yield from everything(Event, f"{path_of(job_id)}/events", {"after": after}))
+
+
 def _told(job_id: str, after: int, on_event: Callable[[Event], object]) -> Plan[int]:
     """Tell of all events since number `after`; the number of the last one."""
-    while events := (yield from everything(Event, f"{path_of(job_id)}/events", {"after": after})):
+    while events := (yield from events_since(job_id, after)):
         for event in events:
             on_event(event)
         after = events[-1].seq

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .answers import everything, joined, parse, segment
 from .calls import Mode, Tied, call
 from .matching import MatchedPerplexity
-from .scores import LayerScore, Participant, Provenance, Score, layers_of
+from .scores import LayerScore, Participant, Score, layers_of
 from .steps import Plan, get, get_bytes
 from .tables import Listed
 
@@ -29,11 +29,6 @@ class ScoreCalls(Tied[Mode]):
     def participants(self, score_id: str) -> Plan[Listed[Participant]]:
         """The raw score of each participant in each part; empty for reading."""
         return (yield from everything(Participant, f"{_path(score_id)}/participants"))
-
-    @call
-    def provenance(self, score_id: str) -> Plan[Provenance]:
-        """What identifies the score, and the conditions it was computed under."""
-        return parse(Provenance, (yield from get(f"{_path(score_id)}/provenance")))
 
     @call
     def surprisals(self, score_id: str, *, format: str = "csv") -> Plan[bytes]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -274,18 +273,6 @@ class Participant(Result):
     participant: str
     raw: float | None = None
     n_units: int | None = None
-
-
-class Provenance(Result):
-    """Where a score comes from: what identifies it, and the conditions it was computed under."""
-
-    score: str
-    run: str | None = None
-    subject: str | None = None
-    created_at: datetime | None = None
-    synthetic: bool = False
-    identity: dict[str, Any] = Field(default_factory=dict)
-    conditions: dict[str, Any] = Field(default_factory=dict)
 
 
 def layers_of(score_id: str) -> Plan[Listed[LayerScore]]:

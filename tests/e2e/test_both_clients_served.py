@@ -96,6 +96,7 @@ CALLS: dict[str, tuple[Question, Callable[[Any], Any]]] = {
     "cancel": (lambda client, known: client.cancel(known.job), lambda found: found),
     "retry": (lambda client, known: client.retry(known.failed_job), id_of),
     "events": (lambda client, known: client.events(known.job), list),
+    "past_events": (lambda client, known: client.past_events(known.job), list),
     "score": (lambda client, known: client.score(known.score), lambda found: found),
     "layers": (lambda client, known: client.layers(known.score), Listed),
     "participants": (lambda client, known: client.participants(known.score), Listed),
@@ -141,7 +142,7 @@ CALLS: dict[str, tuple[Question, Callable[[Any], Any]]] = {
     ),
     "study": (lambda client, known: client.study(known.study), id_of),
     "studies": (lambda client, known: client.studies(), lambda found: {study.name for study in found}),
-    "version": (lambda client, known: client.version(), lambda found: found),
+    "service_version": (lambda client, known: client.service_version(), lambda found: found),
     "workers": (lambda client, known: client.workers(), lambda found: [worker.id for worker in found]),
 }
 """Each call with what of its answer does not depend on when it was asked."""

@@ -14,6 +14,7 @@ import broca
 from broca import AnswerNotUnderstood, BadRequest, Client, Job, NotFound, ServerFailure, ServerUnreachable, WaitTimedOut
 from broca import version as broca_version
 from tests.answering import JOB, PROBLEM, SCORE, Answer, Server, answering
+from tests.answering import RUN as RUN  # for the tests of commands
 
 
 @pytest.fixture
