@@ -20,10 +20,16 @@ OF_TABLES = {"wide_row", "long_rows"}
 """What frames are made of."""
 
 
+def default(parameter: inspect.Parameter) -> str:
+    if parameter.default is parameter.empty:
+        return ""
+    return "=…" if callable(parameter.default) else f"={parameter.default!r}".replace("'", '"')
+
+
 def written(function: Any, name: str) -> str:
-    """A call as the page writes it: its parameters, `*` before those that are given by name."""
+    """A call as the page writes it: its parameters with their defaults, `*` before those that are given by name."""
     parameters = [one for one in inspect.signature(function).parameters.values() if one.name != "self"]
-    names = [f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name for one in parameters]
+    names = [f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name + default(one) for one in parameters]
     by_name = [number for number, one in enumerate(parameters) if one.kind is one.KEYWORD_ONLY]
     if by_name:
         names.insert(by_name[0], "*")
