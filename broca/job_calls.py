@@ -91,7 +91,8 @@ class JobCalls(Tied[Mode]):
         """The job once it is finished, however it ended.
 
         `on_progress` sees the job at every look, `on_event` every event of it once, those of before too; both are
-        plain functions. Raises WaitTimedOut after `timeout_s`; the job goes on then.
+        plain functions. A server that is started again meanwhile is waited for, too. Raises WaitTimedOut after
+        `timeout_s`; the job goes on then.
         """
         looks = Looks(on_progress=on_progress, on_event=on_event, poll_s=poll_s, timeout_s=timeout_s)
         return (yield from waited(self, job_id, looks))

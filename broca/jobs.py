@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import Field
@@ -14,12 +15,15 @@ from pydantic import Field
 from .answers import everything, parse, segment
 from .base import ModelRef, ProblemDocument, Result, TiedResult
 from .calls import Mode, Tied, call, series
-from .errors import AnswerNotUnderstood, WaitTimedOut
+from .errors import AnswerNotUnderstood, BrocaError, ServerFailure, ServerUnreachable, WaitTimedOut
 from .scores import Score
 from .steps import Found, Pause, Plan, Series, get, next_line, opened, post
 from .tables import Listed
 
 FINAL_JOB_STATUSES = frozenset({"succeeded", "partially_succeeded", "failed", "cancelled"})
+
+LONGEST_ABSENCE_S = 60.0
+"""How long a server that was there may be away while a job is waited for: it is started again, or its database is."""
 
 
 class Run(Result):
@@ -175,21 +179,34 @@ def path_of(job_id: str) -> str:
 
 
 def waited(asked: Tied[Mode], job_id: str, looks: Looks) -> Plan[Job[Mode]]:
-    """The job once it is finished. Raises WaitTimedOut."""
-    deadline = None if looks.timeout_s is None else time.monotonic() + looks.timeout_s
-    n_events = 0
+    """The job once it is finished. Raises WaitTimedOut; an error of the server once that has lasted for a minute."""
+    started = seen = time.monotonic()
+    n_events, status = 0, None
     while True:
-        job: Job[Mode] = parse(Job, (yield from get(path_of(job_id))), asked)
-        if looks.on_event is not None:
-            n_events = yield from _told(job_id, n_events, looks.on_event)
-        if looks.on_progress is not None:
-            looks.on_progress(job)
-        if job.is_finished:
-            return job
-        if deadline is not None and time.monotonic() + looks.poll_s > deadline:
+        try:
+            job: Job[Mode] = parse(Job, (yield from get(path_of(job_id))), asked)
+            while looks.on_event is not None and (events := (yield from events_since(job_id, n_events))):
+                for event in events:
+                    looks.on_event(event)
+                n_events = events[-1].seq
+        except (ServerUnreachable, ServerFailure) as error:
+            if status is None or not _may_pass(error) or time.monotonic() - seen > LONGEST_ABSENCE_S:
+                raise
+        else:
+            seen, status = time.monotonic(), job.status
+            if looks.on_progress is not None:
+                looks.on_progress(job)
+            if job.is_finished:
+                return job
+        if looks.timeout_s is not None and time.monotonic() - started + looks.poll_s > looks.timeout_s:
             hint = f"wait again, or stop it with `broca cancel {job_id}`"
-            raise WaitTimedOut(f"job {job_id} is {job.status} after {looks.timeout_s:g} s", hint=hint)
+            raise WaitTimedOut(f"job {job_id} is {status} after {looks.timeout_s:g} s", hint=hint)
         yield Pause(looks.poll_s)
+
+
+def _may_pass(error: BrocaError) -> bool:
+    """Whether a server is only away: it is started again, or its database is."""
+    return isinstance(error, ServerUnreachable) or error.status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def changed(asked: Tied[Mode], job_id: str, what: str) -> Plan[Job[Mode]]:
@@ -209,15 +226,6 @@ def followed(job_id: str, after: int) -> Series[Event]:
 def events_since(job_id: str, after: int) -> Plan[Listed[Event]]:
     """The events of a job so far, since number `after`; of many the first ones."""
     return (yield from everything(Event, f"{path_of(job_id)}/events", {"after": after}))
-
-
-def _told(job_id: str, after: int, on_event: Callable[[Event], object]) -> Plan[int]:
-    """Tell of all events since number `after`; the number of the last one."""
-    while events := (yield from events_since(job_id, after)):
-        for event in events:
-            on_event(event)
-        after = events[-1].seq
-    return after
 
 
 def _json(text: str) -> object:

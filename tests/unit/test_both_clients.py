@@ -22,6 +22,7 @@ from broca import (
     ServerFailure,
     ServerUnreachable,
     WaitTimedOut,
+    jobs,
 )
 from tests.answering import JOB, PROBLEM, RUN, SCORE, Server, answering
 
@@ -119,6 +120,25 @@ def test_a_wait_tells_every_event_once_and_every_look(server: Server, ask: Any) 
     ]
     assert [look.status for look in looks] == ["running", "succeeded"]
     assert job.has_succeeded
+
+
+@both
+def test_a_wait_outlasts_a_server_that_is_away_for_a_while(
+    server: Server, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.on("GET /v1/jobs/job_1", JOB, *[BUSY] * 6, DONE)
+    assert ask(server.url, lambda client: client.wait("job_1", poll_s=0.01)).has_succeeded
+    monkeypatch.setattr(jobs, "LONGEST_ABSENCE_S", 0.0)
+    server.on("GET /v1/jobs/job_1", JOB, BUSY)
+    with pytest.raises(ServerFailure):
+        ask(server.url, lambda client: client.wait("job_1", poll_s=0.01))
+
+
+@both
+def test_a_wait_for_a_server_that_was_never_there_ends_at_once(server: Server, ask: Any) -> None:
+    server.on("GET /v1/jobs/job_1", BUSY, BUSY, BUSY, BUSY, DONE)
+    with pytest.raises(ServerFailure):
+        ask(server.url, lambda client: client.wait("job_1", poll_s=0.01))
 
 
 @both
