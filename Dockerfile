@@ -11,9 +11,13 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 RUN python -m pip install "pip==26.3" && python -m venv --without-pip /opt/broca
+# What the extras bring, without Broca itself: what is installed of it stays when only the code changes.
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        [print(*project['dependencies'], *project['optional-dependencies'][extra], sep='\n', file=open(f'{extra}.txt', 'w')) \
+         for extra in ('server', 'models')]"
 
 FROM build AS build-api
-RUN python -m pip --python /opt/broca install --constraint constraints.txt --group server
+RUN python -m pip --python /opt/broca install --constraint constraints.txt -r server.txt
 COPY README.md LICENSE ./
 COPY api api
 COPY broca broca
@@ -31,7 +35,7 @@ RUN if [ -n "$TORCH_INDEX_URL" ]; then \
         python -m pip --python /opt/broca install --no-deps --constraint constraints.txt \
             --index-url "$TORCH_INDEX_URL" torch; \
     fi
-RUN python -m pip --python /opt/broca install --constraint constraints.txt --group server --group models
+RUN python -m pip --python /opt/broca install --constraint constraints.txt -r server.txt -r models.txt
 COPY README.md LICENSE ./
 COPY api api
 COPY broca broca

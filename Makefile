@@ -70,13 +70,13 @@ environment:
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-perf: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[perf]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,perf]'
 	@touch $(VENV)/.installed $@

@@ -1,35 +1,41 @@
-"""The published face of Broca: a client for its server, typed results and errors; the command line is `broca.cli`.
+"""The published face of Broca: clients for its server, typed results and errors; the command line is `broca.cli`.
 
     from broca import Client
-    job = Client().submit("gpt2", ["futrell2018"])
+    job = Client().submit("gpt2", ["futrell2018"]).wait()
 
-Importing this loads neither torch nor a database.
+Importing this loads neither torch nor a database, nor pandas nor Altair.
 """
 
 from .analysis import Analysis
 from .benchmarks import Benchmark
 from .board import Leaderboard
-from .client import Client
+from .calls import Async
+from .client import AsyncClient, Client
 from .errors import (
     AnswerNotUnderstood,
     BadRequest,
     BrocaError,
     FileUnusable,
     NotFound,
+    PackageMissing,
     Problem,
     ServerFailure,
     ServerUnreachable,
     WaitTimedOut,
 )
+from .jobs import Event, Job, Progress, Run
 from .models import Ancestor, Model, Property
 from .pairs import Pair
-from .results import Event, Job, LayerScore, Progress, Run, Score
+from .scores import LayerScore, Score
 from .studies import Study
+from .tables import Listed, frame, long
 
 __all__ = [
     "Analysis",
     "Ancestor",
     "AnswerNotUnderstood",
+    "Async",
+    "AsyncClient",
     "BadRequest",
     "Benchmark",
     "BrocaError",
@@ -39,8 +45,10 @@ __all__ = [
     "Job",
     "LayerScore",
     "Leaderboard",
+    "Listed",
     "Model",
     "NotFound",
+    "PackageMissing",
     "Pair",
     "Problem",
     "Progress",
@@ -51,4 +59,6 @@ __all__ = [
     "ServerUnreachable",
     "Study",
     "WaitTimedOut",
+    "frame",
+    "long",
 ]

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from .results import Result
+from .altair_charts import drawn
+from .answers import segment
+from .base import Result, TiedResult
+from .calls import Mode, call
+from .steps import Plan
+from .tables import from_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .altair_charts import AnyChart
 
 
 class AnalysisTable(Result):
@@ -24,7 +35,7 @@ class AnalysisNote(Result):
     detail: str | None = None
 
 
-class Analysis(Result):
+class Analysis(TiedResult[Mode]):
     """An answer about many models; `result` depends on its kind, as the reference of HTTP tells."""
 
     id: str
@@ -40,3 +51,34 @@ class Analysis(Result):
     version: str | None = None
     created_at: datetime | None = None
     cached: bool = False
+
+    @call
+    def chart(
+        self,
+        *,
+        form: str | None = None,
+        benchmark: str | None = None,
+        property: str | None = None,
+        theme: str = "light",
+    ) -> Plan[AnyChart]:
+        """The analysis as an Altair chart, in the usual form of its kind or in another one. Raises PackageMissing."""
+        query = {"theme": theme, "form": form, "benchmark": benchmark, "property": property}
+        return (yield from drawn(chart_path(self.id), query))
+
+    def long_rows(self) -> tuple[Mapping[str, Any], ...]:
+        """The rows of its table."""
+        return tuple(dict(zip(self.table.columns, row, strict=True)) for row in self.table.rows)
+
+    def frame(self) -> pd.DataFrame:
+        """Its table as a pandas frame, with the columns of the API's CSV. Raises PackageMissing."""
+        return from_rows(self.long_rows(), self.table.columns)
+
+
+def path_of(analysis_id: str) -> str:
+    """Where an analysis is."""
+    return f"/v1/analyses/{segment(analysis_id)}"
+
+
+def chart_path(analysis_id: str, format: str = "vl.json") -> str:
+    """Where its chart is."""
+    return f"{path_of(analysis_id)}/chart.{segment(format)}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .results import Ceiling, Result, ScoreWarning
+from .base import Result
+from .scores import Ceiling, ScoreWarning
 
 
 class BenchmarkDataset(Result):

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from pydantic import Field
 
-from .results import Interval, ModelRef, Result
+from .base import ModelRef, Result
+from .scores import Interval
+from .tables import from_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+FIXED = (
+    "rank",
+    "model",
+    "revision",
+    "dtype",
+    "family",
+    "parameters",
+    "average",
+    "tuning",
+    "coverage",
+    "rank_low",
+    "rank_high",
+    "tie_group",
+)
+"""Columns of the wide table before those of benchmarks."""
+
+OF_CELLS = ("value", "low", "high", "level", "missing", "flags", "score")
+LONG = ("model", "revision", "rank", "benchmark", "unit", *OF_CELLS)
+"""Columns of the long table."""
 
 
 class Column(Result):
@@ -25,6 +54,30 @@ class Cell(Result):
     missing: str | None = None
     flags: tuple[str, ...] = ()
 
+    def wide_row(self) -> Mapping[str, Any]:
+        """The value with its interval, or why there is none."""
+        interval = self.interval
+        return {
+            "value": self.value,
+            "low": None if interval is None else interval.low,
+            "high": None if interval is None else interval.high,
+            "level": None if interval is None else interval.level,
+            "missing": self.missing,
+            "flags": ";".join(self.flags) or None,
+            "score": self.score,
+        }
+
+
+class BoardModel(ModelRef):
+    """A model of the leaderboard; `hub_id` is its id on the hub where `id` is a paper's name."""
+
+    hub_id: str | None = None
+    family: str | None = None
+    architecture: str | None = None
+    n_layers: int | None = None
+    width: int | None = None
+    tuning: str | None = None
+
 
 class LeaderboardRow(Result):
     """A model's place; equal values share a rank.
@@ -33,7 +86,7 @@ class LeaderboardRow(Result):
     `coverage` counts the columns that have a value.
     """
 
-    model: ModelRef
+    model: BoardModel
     rank: int | None = None
     rank_interval: tuple[int, int] | None = None
     tie_group: int | None = None
@@ -41,6 +94,24 @@ class LeaderboardRow(Result):
     average: float | None = None
     coverage: int | None = None
     scores: dict[str, Cell] = Field(default_factory=dict)
+
+    def places(self) -> Mapping[str, Any]:
+        """Everything but the cells, under the names of the API's CSV."""
+        low, high = self.rank_interval or (None, None)
+        return {
+            "rank": self.rank,
+            "model": self.model.id,
+            "revision": self.model.revision,
+            "dtype": self.dtype,
+            "family": self.model.family,
+            "parameters": self.model.parameters,
+            "average": self.average,
+            "tuning": self.model.tuning,
+            "coverage": self.coverage,
+            "rank_low": low,
+            "rank_high": high,
+            "tie_group": self.tie_group,
+        }
 
 
 class Ties(Result):
@@ -67,6 +138,42 @@ class Leaderboard(Result):
     snapshot: str | None = None
     average_unit: str | None = None
     ties: Ties | None = None
+
+    def frame(self) -> pd.DataFrame:
+        """A pandas frame, a row a model: the columns of the API's CSV, in its order. Raises PackageMissing.
+
+        Each benchmark has `<name>_raw` or `<name>_normalised`, whichever the leaderboard shows, with `<name>_missing`
+        and `<name>_flags`.
+        """
+        return from_rows([self._wide(row) for row in self.data], self._names())
+
+    def long(self) -> pd.DataFrame:
+        """A pandas frame, a row a model and benchmark: value, interval, reason. Raises PackageMissing."""
+        return from_rows([cells for row in self.data for cells in self._cells(row)], LONG)
+
+    def _names(self) -> list[str]:
+        kinds = [(column.key, (column.unit or "value", "missing", "flags")) for column in self._shown()]
+        return [*FIXED, *(f"{key}_{kind}" for key, names in kinds for kind in names)]
+
+    def _shown(self) -> list[Column]:
+        known = {name for row in self.data for name in row.scores}
+        return [column for column in self.columns if column.key in known]
+
+    def _wide(self, row: LeaderboardRow) -> Mapping[str, Any]:
+        found = dict(row.places())
+        for column in self._shown():
+            one = row.scores.get(column.key, Cell())
+            found[f"{column.key}_{column.unit or 'value'}"] = one.value
+            found[f"{column.key}_missing"] = one.missing
+            found[f"{column.key}_flags"] = ";".join(one.flags) or None
+        return found
+
+    def _cells(self, row: LeaderboardRow) -> list[Mapping[str, Any]]:
+        of = {"model": row.model.id, "revision": row.model.revision, "rank": row.rank}
+        return [
+            {**of, "benchmark": column.key, "unit": column.unit, **row.scores.get(column.key, Cell()).wide_row()}
+            for column in self._shown()
+        ]
 
 
 class Snapshot(Result):

@@ -1,13 +1,15 @@
-"""What a client asks about the leaderboard. What else it asks is in `broca.client`."""
+"""What a client asks about the leaderboard."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
-from .answers import pages, parse
+from .answers import everything, joined, parse
 from .board import BoardChange, Leaderboard, Snapshot
-from .connection import Connection, QueryValue
+from .calls import Mode, Tied, call
+from .steps import Plan, QueryValue, get, get_bytes, get_text
+from .tables import Listed
 
 PATH = "/v1/leaderboard"
 
@@ -30,52 +32,49 @@ class BoardFilters(TypedDict, total=False):
     snapshot: str | None
 
 
-class BoardCalls:
+class BoardCalls(Tied[Mode]):
     """The methods of a client that are about the leaderboard."""
 
-    _connection: Connection
-
-    def leaderboard(self, **filters: Unpack[BoardFilters]) -> Leaderboard:
+    @call
+    def leaderboard(self, **filters: Unpack[BoardFilters]) -> Plan[Leaderboard]:
         """Models in the order of their scores under one protocol, all pages of them."""
         query = _query(filters)
-        document = self._connection.get(PATH, query)
+        document = yield from get(PATH, query)
         board = parse(Leaderboard, document)
         rows = list(board.data)
         while document.get("next_page_token"):
-            document = self._connection.get(PATH, {**query, "page_token": document["next_page_token"]})
+            document = yield from get(PATH, {**query, "page_token": document["next_page_token"]})
             rows += parse(Leaderboard, document).data
         return board.model_copy(update={"data": tuple(rows)})
 
-    def leaderboard_csv(self, **filters: Unpack[BoardFilters]) -> str:
+    @call
+    def leaderboard_csv(self, **filters: Unpack[BoardFilters]) -> Plan[str]:
         """The leaderboard as CSV."""
-        return self._connection.get_text(PATH, {**_query(filters), "format": "csv"})
+        return (yield from get_text(PATH, {**_query(filters), "format": "csv"}))
 
-    def leaderboard_parquet(self, **filters: Unpack[BoardFilters]) -> bytes:
+    @call
+    def leaderboard_parquet(self, **filters: Unpack[BoardFilters]) -> Plan[bytes]:
         """The same table as a Parquet file."""
-        return self._connection.get_bytes(PATH, {**_query(filters), "format": "parquet"}, accept="*/*")
+        return (yield from get_bytes(PATH, {**_query(filters), "format": "parquet"}))
 
-    def snapshots(self, *, protocol: str = "grouped") -> tuple[Snapshot, ...]:
+    @call
+    def snapshots(self, *, protocol: str = "grouped") -> Plan[Listed[Snapshot]]:
         """The times at which scores came, newest first: each is a `snapshot` of the leaderboard."""
-        return tuple(pages(self._connection, Snapshot, f"{PATH}/snapshots", {"protocol": protocol}))
+        return (yield from everything(Snapshot, f"{PATH}/snapshots", {"protocol": protocol}))
 
+    @call
     def leaderboard_diff(
         self, start: str, end: str | None = None, *, protocol: str = "grouped", benchmarks: Sequence[str] | None = None
-    ) -> tuple[BoardChange, ...]:
+    ) -> Plan[Listed[BoardChange]]:
         """The models that changed between two snapshots, or since one, and what changed them."""
-        query: dict[str, QueryValue] = {
-            "from": start,
-            "to": end,
-            "protocol": protocol,
-            "benchmarks": ",".join(benchmarks) if benchmarks else None,
-        }
-        return tuple(pages(self._connection, BoardChange, f"{PATH}/diff", query))
+        query = {"from": start, "to": end, "protocol": protocol, "benchmarks": joined(benchmarks)}
+        return (yield from everything(BoardChange, f"{PATH}/diff", query))
 
 
 def _query(filters: BoardFilters) -> dict[str, QueryValue]:
-    benchmarks = filters.get("benchmarks")
     return {
         "protocol": filters.get("protocol", "grouped"),
-        "benchmarks": ",".join(benchmarks) if benchmarks else None,
+        "benchmarks": joined(filters.get("benchmarks")),
         "family": filters.get("family"),
         "tuning": filters.get("tuning"),
         "params_min": filters.get("params_min"),

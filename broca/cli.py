@@ -33,10 +33,12 @@ from .commands import (
     work,
 )
 from .commands.display import show_error, show_problem
-from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
+from .errors import BadRequest, BrocaError, FileUnusable, PackageMissing, ServerUnreachable
 from .version import VERSION
 
-_TO_CHANGE = frozenset({"setting_invalid", "harness_missing"})
+_OURS = frozenset({"api", "broca", "charts", "migrations", "perf", "scoring", "storage", "worker"})
+
+_TO_CHANGE = frozenset({"setting_invalid", "harness_missing", "package_missing"})
 """Codes of what has to be set up differently, beside requests and files."""
 
 app = typer.Typer(
@@ -80,6 +82,12 @@ def main() -> None:
     except BrocaError as error:
         show_error(error)
         sys.exit(exit_code(error))
+    except ModuleNotFoundError as error:  # commands load what they need: a client's install has no server
+        package = (error.name or "").partition(".")[0]
+        if not package or package in _OURS:
+            raise
+        show_error(PackageMissing("this command", package, extra="all"))
+        sys.exit(2)
     except ValidationError as error:  # only settings are validated outside the client
         for problem in error.errors():
             name = "BROCA_" + "_".join(str(part) for part in problem["loc"]).upper()

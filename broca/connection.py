@@ -1,139 +1,191 @@
-"""Requests and answers over HTTP: retries, problem documents, servers that are away. It knows no result by name."""
+"""Who carries out the steps of a call over HTTP: a thread that waits for each, or an event loop of asyncio.
+
+It knows no result by name. GETs are repeated where that can help, POSTs never: `broca.steps` says so.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any, Generic, TypeVar
 
 import httpx
 
 from scoring.addresses import is_loopback
 
-from .errors import AnswerNotUnderstood, BrocaError, ServerUnreachable, problem_class
+from .errors import BrocaError, ServerUnreachable
+from .steps import Found, NextLine, Open, Pause, Plan, Request, Send, Series, Step, Stream, Work
 from .version import VERSION
-
-N_TRIES = 4
-"""How often a GET is sent before its failure is believed."""
-
-WORTH_ANOTHER_TRY = {429, 503}
-
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 10.0
 
 PIECE_BYTES = 1 << 18
 """How much of a file is sent at a time."""
-
-LONGEST_CHECK_S = 600.0
-"""How long a server may take to look through a file that was sent to it."""
-
-LONGEST_SILENCE_S = 60.0
-"""How long a stream may be silent; a server says every 15 s that it is there."""
 
 KEY_HINT = "a key begins with broca_; is BROCA_API_KEY what `broca keys create` printed?"
 
 _KEY_CHARACTERS = re.compile(r"[\x21-\x7e]{1,256}")
 
-QueryValue = str | int | None
+Value = TypeVar("Value")
+
+
+class Course(Generic[Value]):
+    """How far a plan is: `step` is the next one, None at the end, when `result` is there."""
+
+    step: Step | Found[Any] | None
+    result: Value
+
+    def __init__(self, plan: Generator[Step | Found[Any], Any, Value]) -> None:
+        self._plan = plan
+        self._go(None)
+
+    def answer(self, value: object) -> None:
+        """Go on with what the step came to."""
+        self._go(value)
+
+    def fail(self, error: ServerUnreachable) -> None:
+        """Go on without an answer: the plan may have another way, else it raises the error."""
+        self._go(None, error)
+
+    def close(self) -> None:
+        """Leave the plan where it is."""
+        self._plan.close()
+
+    def _go(self, value: object, error: ServerUnreachable | None = None) -> None:
+        try:
+            self.step = self._plan.send(value) if error is None else self._plan.throw(error)
+        except StopIteration as end:
+            self.step, self.result = None, end.value
 
 
 class Connection:
-    """One server's address and the connections to it. GETs are repeated where that can help, POSTs never."""
+    """One server's address and the connections to it; the calling thread waits."""
 
     def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float) -> None:
         self._base_url = base_url
-        try:
-            url = httpx.URL(base_url)
-        except httpx.InvalidURL as error:
-            raise ServerUnreachable(f"{base_url!r} is not an address: {error}") from error
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise ServerUnreachable(f"{base_url!r} is not an address that begins with http:// or https://")
-        self._http = httpx.Client(
-            base_url=url,
-            timeout=timeout_s,
-            headers={"User-Agent": f"broca/{VERSION}", **_credentials(api_key)},
-            trust_env=not is_loopback(url.host),
-        )
+        self._http = httpx.Client(**_options(base_url, api_key, timeout_s))
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
 
-    def get(self, path: str, query: Mapping[str, QueryValue] | None = None) -> dict[str, Any]:
-        """The JSON object at a path; query values that are None are left out."""
-        return _json_object(self._get(path, query or {}, accept="application/json"))
+    def run(self, plan: Plan[Value]) -> Value:
+        """What a plan leads to."""
+        course = Course(plan)
+        for _ in self._walk(course):
+            pass
+        return course.result
 
-    def get_text(self, path: str, query: Mapping[str, QueryValue]) -> str:
-        """The CSV at a path."""
-        return self._get(path, query, accept="text/csv").text
+    def iterate(self, series: Series[Value]) -> Iterator[Value]:
+        """What a series leads to, as it is found; nothing is asked before the first is wanted."""
+        yield from self._walk(Course(series))
 
-    def get_bytes(self, path: str, query: Mapping[str, QueryValue], *, accept: str) -> bytes:
-        """The file at a path, as it comes."""
-        return self._get(path, query, accept=accept).content
+    def _walk(self, course: Course[Any]) -> Iterator[Any]:
+        with ExitStack() as opened:
+            opened.callback(course.close)
+            while (step := course.step) is not None:
+                if isinstance(step, Found):
+                    yield step.value
+                    course.answer(None)
+                    continue
+                try:
+                    answer = self._carry_out(step, opened)
+                except httpx.TransportError as error:
+                    course.fail(_unreachable(self._base_url, error))
+                else:
+                    course.answer(answer)
 
-    def post(
-        self, path: str, body: Mapping[str, Any] | None = None, *, headers: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
-        """The JSON object that a POST answers with."""
-        request = self._http.build_request("POST", path, json=body, headers=headers)
-        return _json_object(_require_success(self._send(request)))
-
-    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object that a PUT answers with."""
-        return _json_object(_require_success(self._send(self._http.build_request("PUT", path, json=body))))
-
-    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[str]:
-        """The lines of an answer, as they come, for as long as something comes."""
-        timeout = httpx.Timeout(self._http.timeout.connect, read=LONGEST_SILENCE_S)
-        try:
-            with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
+    def _carry_out(self, step: Step, opened: ExitStack) -> Any:
+        match step:
+            case Pause(seconds):
+                return time.sleep(seconds)
+            case Work(function):
+                return function()
+            case NextLine(stream):
+                assert isinstance(stream.lines, Iterator)
+                return next(stream.lines, None)
+            case Send(request):
+                return self._http.send(_built(self._http, request, _pieces(request)))
+            case Open(request):
+                response = self._http.send(_built(self._http, request, None), stream=True)
+                opened.callback(response.close)
                 if not response.is_success:
                     response.read()
-                yield from _require_success(response).iter_lines()
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+                return Stream(response, response.iter_lines())
 
-    def post_file(
-        self, path: str, query: Mapping[str, QueryValue], file: Path, *, on_progress: Callable[[int, int], None]
-    ) -> dict[str, Any]:
-        """The JSON object that a POST of a file answers with; `on_progress` gets the bytes sent, and all there are."""
-        n_bytes = file.stat().st_size
-        request = self._http.build_request(
-            "POST",
-            path,
-            params={name: value for name, value in query.items() if value is not None},
-            content=_pieces(file, lambda n_sent: on_progress(n_sent, n_bytes)),
-            headers={"Content-Type": "application/octet-stream", "Content-Length": str(n_bytes)},
-            timeout=httpx.Timeout(self._http.timeout.connect, read=LONGEST_CHECK_S),
-        )
-        return _json_object(_require_success(self._send(request)))
 
-    def _get(self, path: str, query: Mapping[str, QueryValue], *, accept: str) -> httpx.Response:
-        params = {name: value for name, value in query.items() if value is not None}
-        request = self._http.build_request("GET", path, params=params, headers={"Accept": accept})
-        for n_failures in range(1, N_TRIES):
-            try:
-                response = self._send(request)
-            except ServerUnreachable:
-                pause_s = FIRST_PAUSE_S * 2 ** (n_failures - 1)
-            else:
-                if response.status_code not in WORTH_ANOTHER_TRY:
-                    return _require_success(response)
-                pause_s = _retry_after_s(response, otherwise=FIRST_PAUSE_S * 2 ** (n_failures - 1))
-            time.sleep(min(pause_s, LONGEST_PAUSE_S))
-        return _require_success(self._send(request))
+class AsyncConnection:
+    """The same for an event loop of asyncio, which goes on with other things."""
 
-    def _send(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return self._http.send(request)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+    def __init__(self, base_url: str, *, api_key: str | None = None, timeout_s: float) -> None:
+        self._base_url = base_url
+        self._http = httpx.AsyncClient(**_options(base_url, api_key, timeout_s))
 
-    def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
-        reason = str(error) or type(error).__name__
-        return ServerUnreachable(f"no server answers at {self._base_url} ({reason})")
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def run(self, plan: Plan[Value]) -> Value:
+        """What a plan leads to."""
+        course = Course(plan)
+        async for _ in self._walk(course):
+            pass
+        return course.result
+
+    async def iterate(self, series: Series[Value]) -> AsyncIterator[Value]:
+        """What a series leads to, as it is found; nothing is asked before the first is wanted."""
+        async for value in self._walk(Course(series)):
+            yield value
+
+    async def _walk(self, course: Course[Any]) -> AsyncIterator[Any]:
+        async with AsyncExitStack() as opened:
+            opened.callback(course.close)
+            while (step := course.step) is not None:
+                if isinstance(step, Found):
+                    yield step.value
+                    course.answer(None)
+                    continue
+                try:
+                    answer = await self._carry_out(step, opened)
+                except httpx.TransportError as error:
+                    course.fail(_unreachable(self._base_url, error))
+                else:
+                    course.answer(answer)
+
+    async def _carry_out(self, step: Step, opened: AsyncExitStack) -> Any:
+        match step:
+            case Pause(seconds):
+                return await asyncio.sleep(seconds)
+            case Work(function):
+                return await asyncio.to_thread(function)
+            case NextLine(stream):
+                assert isinstance(stream.lines, AsyncIterator)
+                return await anext(stream.lines, None)
+            case Send(request):
+                return await self._http.send(_built(self._http, request, _pieces_read_aside(request)))
+            case Open(request):
+                response = await self._http.send(_built(self._http, request, None), stream=True)
+                opened.push_async_callback(response.aclose)
+                if not response.is_success:
+                    await response.aread()
+                return Stream(response, response.aiter_lines())
+
+
+def _options(base_url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
+    """How connections to a server are made. Raises ServerUnreachable where that is no address."""
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ServerUnreachable(f"{base_url!r} is not an address: {error}") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ServerUnreachable(f"{base_url!r} is not an address that begins with http:// or https://")
+    return {
+        "base_url": url,
+        "timeout": timeout_s,
+        "headers": {"User-Agent": f"broca/{VERSION}", **_credentials(api_key)},
+        "trust_env": not is_loopback(url.host),
+    }
 
 
 def _credentials(api_key: str | None) -> dict[str, str]:
@@ -146,38 +198,42 @@ def _credentials(api_key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-def _pieces(file: Path, on_sent: Callable[[int], None]) -> Iterator[bytes]:
+def _built(
+    http: httpx.Client | httpx.AsyncClient, request: Request, pieces: Iterator[bytes] | AsyncIterator[bytes] | None
+) -> httpx.Request:
+    return http.build_request(
+        request.method,
+        request.path,
+        params={name: value for name, value in request.query.items() if value is not None} or None,
+        headers=request.headers,
+        json=request.body,
+        content=None if request.file is None else pieces,
+        timeout=http.timeout if request.read_s is None else httpx.Timeout(http.timeout.connect, read=request.read_s),
+    )
+
+
+def _pieces(request: Request) -> Iterator[bytes]:
+    assert request.file is not None
     n_sent = 0
-    with file.open("rb") as stream:
+    with request.file.open("rb") as stream:
         while piece := stream.read(PIECE_BYTES):
             yield piece
             n_sent += len(piece)
-            on_sent(n_sent)
+            request.on_sent(n_sent)
 
 
-def _retry_after_s(response: httpx.Response, *, otherwise: float) -> float:
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdecimal() else otherwise
+async def _pieces_read_aside(request: Request) -> AsyncIterator[bytes]:
+    assert request.file is not None
+    n_sent = 0
+    with request.file.open("rb") as stream:
+        while piece := await asyncio.to_thread(stream.read, PIECE_BYTES):
+            yield piece
+            n_sent += len(piece)
+            request.on_sent(n_sent)
 
 
-def _require_success(response: httpx.Response) -> httpx.Response:
-    if response.is_success:
-        return response
-    status = response.status_code
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    if status < 400 or not isinstance(document, dict):
-        raise AnswerNotUnderstood(f"{response.url.path} answered {status} without a problem document", status=status)
-    raise problem_class(status).from_document(document, status=status)
-
-
-def _json_object(response: httpx.Response) -> dict[str, Any]:
-    try:
-        document = response.json()
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise AnswerNotUnderstood(f"{response.url.path} answered with something that is not a JSON object")
-    return document
+def _unreachable(base_url: str, error: httpx.TransportError) -> ServerUnreachable:
+    reason = str(error) or type(error).__name__
+    unreachable = ServerUnreachable(f"no server answers at {base_url} ({reason})")
+    unreachable.__cause__ = error
+    return unreachable

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from .board import Leaderboard
@@ -22,11 +23,14 @@ from .client import Client
 from .commands.board import show_board
 from .commands.display import progress_view, show_error, show_failed_runs
 from .commands.score import show_scores
-from .errors import BrocaError, ServerUnreachable
+from .errors import BrocaError, PackageMissing, ServerUnreachable
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 SCORE_TIMEOUT_S = 3600.0
+
+NEEDED = ("fastapi", "torch")
+"""Packages without which a server, or its worker, does not start: an install of the client alone has neither."""
 
 _OWN_SETTINGS = {
     f"BROCA_{name}"
@@ -67,7 +71,10 @@ HUB = Plan(
 
 
 def run(*, is_real: bool) -> int:
-    """Show everything; the exit code, 0 only when every score and the leaderboard came."""
+    """Show everything; the exit code, 0 only when every score and the leaderboard came. Raises PackageMissing."""
+    for package in NEEDED:
+        if find_spec(package) is None:
+            raise PackageMissing("the demonstration", package, extra="all")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     plan = choose_plan(os.environ) if is_real else TINY

@@ -5,6 +5,7 @@ BrocaError
 ├── WaitTimedOut: wait_timed_out
 ├── AnswerNotUnderstood: answer_not_understood
 ├── FileUnusable: file_unusable
+├── PackageMissing: package_missing
 └── Problem: what the server refused or could not do, with the server's own code
     ├── BadRequest: 4xx, the request has to change
     │   └── NotFound: 404
@@ -60,6 +61,14 @@ class FileUnusable(BrocaError):
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
         super().__init__(detail, code="file_unusable", hint=hint)
+
+
+class PackageMissing(BrocaError):
+    """Something needs a package that is not installed here; `extra` is what brings it."""
+
+    def __init__(self, what: str, package: str, *, extra: str) -> None:
+        hint = f'install it where broca is: pip install "broca[{extra}]"'
+        super().__init__(f"{what} needs {package}, which is not installed", code="package_missing", hint=hint)
 
 
 class Problem(BrocaError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .results import Result
+from .base import Result
 
 
 class MatchedMeasure(Result):

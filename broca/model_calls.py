@@ -2,29 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .answers import pages, parse
-from .connection import Connection
+from .answers import everything, joined, parse
+from .calls import Mode, Tied, call
+from .errors import FileUnusable
 from .models import Model
 from .pairs import Pair
+from .steps import Plan, QueryValue, get, post, post_file, put
+from .tables import Listed
+
+FORMATS = {".csv": "csv", ".parquet": "parquet", ".safetensors": "safetensors", ".txt": "text", ".vec": "text"}
+"""Formats of imported files by their endings."""
 
 
-class ModelCalls:
+class ModelCalls(Tied[Mode]):
     """The methods of a client that are about models."""
 
-    _connection: Connection
-
-    def models(self) -> tuple[Model, ...]:
+    @call
+    def models(self) -> Plan[Listed[Model]]:
         """Every model that the server has met."""
-        return tuple(pages(self._connection, Model, "/v1/models", {}))
+        return (yield from everything(Model, "/v1/models"))
 
-    def model(self, model_id: str, *, revision: str | None = None) -> Model:
+    @call
+    def model(self, model_id: str, *, revision: str | None = None) -> Plan[Model]:
         """A model with its properties and lineage, at one revision or at the newest that is known."""
-        return parse(Model, self._connection.get(_path(model_id), {"revision": revision}))
+        return parse(Model, (yield from get(_path(model_id), {"revision": revision})))
 
+    @call
+    def import_model(
+        self,
+        name: str,
+        file: Path | str,
+        *,
+        kind: str,
+        format: str | None = None,
+        unit: str | None = None,
+        source: str = "",
+        allow_mismatch: bool = False,
+        replace: bool = False,
+        on_progress: Callable[[int, int], None] = lambda n_sent, n_bytes: None,
+    ) -> Plan[Model]:
+        """Send a file of word vectors, surprisals or activations; it can then be scored as `imported/<name>`.
+
+        Without a `format`, the file's ending says it. `on_progress` gets the bytes sent so far, and all there are.
+        """
+        path = Path(file)
+        written = format or FORMATS.get(path.suffix.lower())
+        if not path.is_file() or written is None:
+            what = "is not a file" if not path.is_file() else "does not say its format by its ending"
+            raise FileUnusable(f"{path} {what}", hint=f"known endings: {', '.join(FORMATS)}; else name the format")
+        query: dict[str, QueryValue] = {
+            "id": name if name.startswith("imported/") else f"imported/{name}",
+            "kind": kind,
+            "format": written,
+            "unit": unit,
+            "source": source or None,
+            "allow_mismatch": "true" if allow_mismatch else None,
+            "replace": "true" if replace else None,
+        }
+        return parse(Model, (yield from post_file("/v1/models", query, path, on_progress=on_progress)))
+
+    @call
     def set_properties(
         self,
         model_id: str,
@@ -32,28 +74,27 @@ class ModelCalls:
         *,
         revision: str | None = None,
         source: str | None = None,
-    ) -> Model:
+    ) -> Plan[Model]:
         """Set properties of a model by name; what is not named stays, None takes away what was set before.
 
         A value is a number, text, or a mapping with `value`, `source` and `date`.
         """
         body = {"properties": dict(properties), "revision": revision, "source": source}
-        return parse(Model, self._connection.put(f"{_path(model_id)}/properties", body))
+        return parse(Model, (yield from put(f"{_path(model_id)}/properties", body)))
 
-    def import_properties(self, values: Sequence[Mapping[str, Any]]) -> int:
+    @call
+    def import_properties(self, values: Sequence[Mapping[str, Any]]) -> Plan[int]:
         """Set properties of many models, each a mapping with `model`, `name` and `value`: all of them, or none."""
-        return int(self._connection.post("/v1/properties", {"values": [dict(value) for value in values]})["taken"])
+        document = yield from post("/v1/properties", {"values": [dict(value) for value in values]})
+        return int(document["taken"])
 
+    @call
     def pairs(
         self, *, protocol: str = "grouped", benchmarks: Sequence[str] | None = None, layers: bool = True
-    ) -> tuple[Pair, ...]:
+    ) -> Plan[Listed[Pair]]:
         """Every scored model with the nearest scored ancestor of its lineage, and how far the two are apart."""
-        query = {
-            "protocol": protocol,
-            "benchmarks": ",".join(benchmarks) if benchmarks else None,
-            "layers": str(layers).lower(),
-        }
-        return tuple(pages(self._connection, Pair, "/v1/pairs", query))
+        query = {"protocol": protocol, "benchmarks": joined(benchmarks), "layers": str(layers).lower()}
+        return (yield from everything(Pair, "/v1/pairs", query))
 
 
 def _path(model_id: str) -> str:

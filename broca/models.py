@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .results import Result
+from .base import Result
 
 
 class Property(Result):
@@ -43,3 +44,8 @@ class Model(Result):
     tuning: str | None = None
     properties: tuple[Property, ...] = ()
     lineage: tuple[Ancestor, ...] = ()
+
+    def long_rows(self) -> tuple[Mapping[str, Any], ...]:
+        """A row a property, with where it is from."""
+        of = {"model": self.id, "model_revision": self.revision}
+        return tuple({**of, **one.wide_row()} for one in self.properties)

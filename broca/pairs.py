@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .results import Interval, Result
+from collections.abc import Mapping
+from typing import Any
+
+from .base import Result
+from .scores import Interval
 
 
 class CurvePoint(Result):
@@ -33,6 +37,18 @@ class PairBenchmark(Result):
     interval: Interval | None = None
     reason: str | None = None
 
+    def wide_row(self) -> Mapping[str, Any]:
+        """The two and their difference, with its interval."""
+        return {
+            "base_raw": None if self.base is None else self.base.raw,
+            "tuned_raw": None if self.tuned is None else self.tuned.raw,
+            "difference": self.difference,
+            "percent": self.percent,
+            "low": None if self.interval is None else self.interval.low,
+            "high": None if self.interval is None else self.interval.high,
+            "reason": self.reason,
+        }
+
 
 class Pair(Result):
     """A scored model and the nearest of its ancestors that is scored too; `between` are ancestors without scores."""
@@ -44,3 +60,15 @@ class Pair(Result):
     between: tuple[str, ...] = ()
     source: str | None = None
     benchmarks: tuple[PairBenchmark, ...] = ()
+
+    def wide_row(self) -> Mapping[str, Any]:
+        """The pair in one row: `<benchmark>_difference`, `<benchmark>_low` and so on for each benchmark."""
+        cells = {f"{one.benchmark}_{name}": value for one in self.benchmarks for name, value in one.wide_row().items()}
+        return {**self._of(), **cells}
+
+    def long_rows(self) -> tuple[Mapping[str, Any], ...]:
+        """A row a benchmark."""
+        return tuple({**self._of(), "benchmark": one.benchmark, **one.wide_row()} for one in self.benchmarks)
+
+    def _of(self) -> Mapping[str, Any]:
+        return {"base": self.base, "tuned": self.tuned, "tuning": self.tuning, "hops": self.hops}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .results import Result
+from .base import Result
 
 
 class PreflightModel(Result):

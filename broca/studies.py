@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .results import Result
+from .base import Result
 
 
 class StudyRun(Result):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .answers import pages, parse, segment
-from .connection import Connection
+from .answers import everything, parse, segment
+from .calls import Mode, Tied, call
+from .steps import Plan, get, post
 from .studies import ListedStudy, Study
+from .tables import Listed
 
 
-class StudyCalls:
+class StudyCalls(Tied[Mode]):
     """The methods of a client that are about studies."""
 
-    _connection: Connection
-
+    @call
     def run_study(
         self,
         study: str | Mapping[str, Any],
@@ -23,7 +24,7 @@ class StudyCalls:
         benchmarks: Sequence[str] | None = None,
         replace: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
-    ) -> Study:
+    ) -> Plan[Study]:
         """Submit a study that comes with the server, by its name, or a definition of one; it comes back at once.
 
         `replace` names models that stand in for others of the study, by their ids. The same request with the same
@@ -36,12 +37,14 @@ class StudyCalls:
             "replace": dict(replace or {}),
         }
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        return parse(Study, self._connection.post("/v1/studies", body, headers=headers))
+        return parse(Study, (yield from post("/v1/studies", body, headers=headers)))
 
-    def study(self, study_id: str) -> Study:
+    @call
+    def study(self, study_id: str) -> Plan[Study]:
         """The study as it stands."""
-        return parse(Study, self._connection.get(f"/v1/studies/{segment(study_id)}"))
+        return parse(Study, (yield from get(f"/v1/studies/{segment(study_id)}")))
 
-    def studies(self) -> tuple[ListedStudy, ...]:
+    @call
+    def studies(self) -> Plan[Listed[ListedStudy]]:
         """Every study that was submitted, newest first."""
-        return tuple(pages(self._connection, ListedStudy, "/v1/studies", {}))
+        return (yield from everything(ListedStudy, "/v1/studies"))

@@ -7,6 +7,8 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +117,20 @@ def test_an_image_is_made_from_a_stage_that_builds_nothing(target: str) -> None:
 def test_the_image_of_the_api_installs_nothing_that_reads_models() -> None:
     installs = [rest for name, word, rest in instructions() if name == "build-api" and word == "RUN"]
     assert not any(re.search(r"models|torch", run) for run in installs)
-    assert any("--group server" in run for run in installs)
+    assert any("-r server.txt" in run for run in installs)
+
+
+def test_the_images_install_the_lists_of_the_extras(tmp_path: Path) -> None:
+    (write,) = (rest for name, word, rest in instructions() if (name, word) == ("build", "RUN") and "tomllib" in rest)
+    (tmp_path / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text("utf8"), "utf8")
+    interpreter = f"{os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])}"
+    subprocess.run(["sh", "-c", write], cwd=tmp_path, env={"PATH": interpreter}, check=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
+    for extra in ("server", "models"):
+        listed = (tmp_path / f"{extra}.txt").read_text("utf8").splitlines()
+        assert listed == [*project["dependencies"], *project["optional-dependencies"][extra]]
+    installs = {name: rest for name, word, rest in instructions() if word == "RUN" and "-r server.txt" in rest}
+    assert ["-r models.txt" in installs[name] for name in ("build-api", "build-worker")] == [False, True]
 
 
 def test_everything_is_installed_in_the_versions_of_the_constraints() -> None:

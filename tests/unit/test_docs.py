@@ -35,6 +35,9 @@ CODES_OF_THE_CLIENT = {
     "answer_not_understood",
     "file_unusable",
     "setting_invalid",
+    "package_missing",
+    "no_client",
+    "chart_unknown",
 }
 
 

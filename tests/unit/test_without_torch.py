@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -53,9 +54,13 @@ with TestClient(create_app(settings)) as client:
 """
 
 
-def test_the_two_groups_of_the_images_are_the_dependencies() -> None:
-    groups = PROJECT["dependency-groups"]
-    assert sorted(groups["server"] + groups["models"]) == sorted(PROJECT["project"]["dependencies"])
+def test_what_the_images_install_is_everything_that_runs_a_service() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert extras["all"] == ["broca[models,notebook,server]"]
+    named = {name: {re.split(r"[\[>=;]", one)[0] for one in found} for name, found in extras.items()}
+    assert named["notebook"] <= named["server"], "an image that serves is also one to look at results with"
+    assert named["models"] & named["server"] == set()
+    assert {"torch", "transformers"} <= named["models"]
 
 
 def test_the_api_serves_and_takes_data_in_where_torch_is_not_installed(tmp_path: Path) -> None:
