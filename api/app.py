@@ -35,6 +35,7 @@ from .routes import (
     benchmarks,
     board_history,
     charts,
+    compare,
     docs,
     health,
     job_events,
@@ -60,6 +61,26 @@ PROBLEM: dict[int | str, dict[str, Any]] = {
     }
 }
 
+RESOURCES = (
+    jobs,
+    job_events,
+    scores,
+    models,
+    properties,
+    pairs,
+    studies,
+    benchmarks,
+    leaderboard,
+    board_history,
+    compare,
+    analyses,
+    charts,
+    workers,
+    health,
+    metrics_route,
+)
+"""What is served under /v1 and beside it."""
+
 
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """The app of these settings, by default those of the environment. It connects when it starts."""
@@ -82,23 +103,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.include_router(site.router)
     problems.install(app)
     add_middleware(app, settings)
-    for resource in (
-        jobs,
-        job_events,
-        scores,
-        models,
-        properties,
-        pairs,
-        studies,
-        benchmarks,
-        leaderboard,
-        board_history,
-        analyses,
-        charts,
-        workers,
-        health,
-        metrics_route,
-    ):
+    for resource in RESOURCES:
         app.include_router(resource.router, responses=PROBLEM)
     return app
 

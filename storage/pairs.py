@@ -124,6 +124,18 @@ def query(
     )
 
 
+def between(session: Session, score_ids: Sequence[tuple[str, str]]) -> tuple[Compared, ...]:
+    """Scores two by two, the base first, by their ids, without layer curves; both of each two are of one benchmark."""
+    wanted = {score_id for two in score_ids for score_id in two}
+    rows = {
+        row.id: row
+        for some in in_parts(wanted)
+        for row in session.scalars(sa.select(ScoreRow).where(ScoreRow.id.in_(some)))
+    }
+    drawn = scores.draws(session, rows)
+    return tuple(_compared(rows[base].benchmark, rows[base], rows[other], drawn, {}) for base, other in score_ids)
+
+
 def _newest(session: Session, protocol: str, benchmarks: Sequence[str] | None, hidden: Collection[str]) -> Newest:
     """The newest score with default options by model and benchmark."""
     wanted = [

@@ -18,6 +18,7 @@ from ..board_cache import BoardCache, Now, Written
 from ..board_requests import LeaderboardQuery
 from ..board_schemas import Leaderboard
 from ..board_views import board_view
+from ..comparing import MAX_COMPARED
 from ..conditional import entity_tag
 from ..routes.leaderboard import page_of, which_board
 from . import addresses
@@ -29,7 +30,7 @@ API = "/v1/leaderboard"
 TUNINGS = ("base", "instruct", "ablation")
 LISTED = ("benchmarks",)
 NOT_OF_TABLES = ("page_size", "page_token")
-MAX_PINNED = 4
+MAX_PINNED = MAX_COMPARED
 
 router = APIRouter(include_in_schema=False)
 
