@@ -14,6 +14,7 @@ from .answers import pages, parse, segment
 from .benchmarks import Benchmark
 from .board_calls import BoardCalls
 from .chart_calls import ChartCalls
+from .compare_calls import CompareCalls
 from .connection import Connection, QueryValue
 from .errors import FileUnusable
 from .job_calls import JobCalls
@@ -21,6 +22,7 @@ from .matching import MatchedPerplexity
 from .model_calls import ModelCalls
 from .models import Model
 from .packing import packed
+from .record_calls import RecordCalls
 from .results import LayerScore, Score
 from .study_calls import StudyCalls
 
@@ -30,7 +32,7 @@ FORMATS = {".csv": "csv", ".parquet": "parquet", ".safetensors": "safetensors", 
 """Formats of imported files by their endings."""
 
 
-class Client(JobCalls, BoardCalls, ModelCalls, StudyCalls, ChartCalls):
+class Client(JobCalls, RecordCalls, BoardCalls, CompareCalls, ModelCalls, StudyCalls, ChartCalls):
     """Talks to the server at `base_url`; without one to that of BROCA_URL, else to the one on this machine.
 
     `api_key`, or without one that of BROCA_API_KEY, goes with every request and is shown nowhere. Methods raise the
