@@ -15,11 +15,13 @@ from .commands import (
     analyse,
     backup,
     board,
+    compare,
     data,
     demo,
     doctor,
     evaluate,
     imports,
+    job_logs,
     jobs,
     keys,
     models,
@@ -42,17 +44,19 @@ _TO_CHANGE = frozenset({"setting_invalid", "harness_missing"})
 app = typer.Typer(
     name="broca",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Scores language models by how well they account for human brains and human reading.",
 )
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
-app.command("jobs")(jobs.jobs)
+app.add_typer(jobs.app, name="jobs")
+app.command("wait")(jobs.wait)
+app.command("logs")(job_logs.logs)
 app.command("cancel")(jobs.cancel)
 app.command("retry")(jobs.retry)
 app.add_typer(board.app, name="leaderboard")
+app.command("compare")(compare.compare)
 app.command("analyse")(analyse.analyse)
 app.command("pairs")(pairs.pairs)
 app.command("reproduce")(reproduce.reproduce)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -10,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from .data import settings_of
-from .display import messages_console, number, results_console, show_problem
-from .options import DATA_DIR, JSON
+from .display import messages_console, number, show, show_problem
+from .options import DATA_DIR, JSON, QUIET
 
 if TYPE_CHECKING:
     from scoring.datasets.own.declaration import Declaration
@@ -40,9 +39,13 @@ def add_dataset(
         None, "--alignment", help="Whether reading times stand at their words: corrected, original."
     ),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Add a recording, a reading corpus or a plain text of your own, to be scored as the benchmark own/NAME."""
+    """Add a recording, a reading corpus or a plain text of your own, to be scored as the benchmark own/NAME.
+
+    Example: broca data add my-recording --name my-recording --licence "CC BY 4.0"
+    """
     from scoring.datasets.own.declaration import Declaration
 
     declared = Declaration(
@@ -55,11 +58,10 @@ def add_dataset(
         alignment=alignment,
     )
     found, is_new = _accepted(folder, name, declared, settings_of(data_dir).own_dir)
-    if as_json:
-        said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
-        typer.echo(json.dumps(said | asdict(found.manifest), indent=2))
-    else:
-        _show(found, is_new=is_new)
+    said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
+    document = said | asdict(found.manifest)
+    ids = [found.benchmark_id]
+    show(document, lambda: _picture(found, is_new=is_new), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> tuple[OwnDataset, bool]:
@@ -73,8 +75,8 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2)
     try:
         plain = own_name(name if name.startswith(PREFIX) else f"{PREFIX}{name}")
-        with _progress_view() as show:
-            return accept(own_dir, folder, plain, declared, bounds=None, on_progress=show)
+        with _progress_view() as look:
+            return accept(own_dir, folder, plain, declared, bounds=None, on_progress=look)
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(2) from None
@@ -83,15 +85,14 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2) from None
 
 
-def _show(found: OwnDataset, *, is_new: bool) -> None:
+def _picture(found: OwnDataset, *, is_new: bool) -> Group:
     """What the data are, warnings, and the ceiling of each protocol that it is known under."""
-    said, console = found.manifest, results_console()
+    said = found.manifest
     table = Table(title=f"{found.benchmark_id} version {found.version}", title_justify="left", show_header=False)
     for row in _rows(said):
         table.add_row(*map(Text, row))
-    console.print(table)
-    if not is_new:
-        console.print("the same data, declared equally, were there already", markup=False)
+    notes = [] if is_new else [Text("the same data, declared equally, were there already")]
+    return Group(table, *notes)
 
 
 def _rows(said: Manifest) -> Iterator[tuple[str, str]]:
@@ -142,10 +143,10 @@ def _progress_view() -> Iterator[Callable[[float, str], None]]:
 def _stage_lines(console: Console) -> Callable[[float, str], None]:
     last = ""
 
-    def show(_fraction: float, detail: str) -> None:
+    def look(_fraction: float, detail: str) -> None:
         nonlocal last
         if detail != last:
             last = detail
             console.print(detail, markup=False)
 
-    return show
+    return look

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 from rich.console import Group
 from rich.table import Table
@@ -13,13 +11,13 @@ from ..board import Cell, Leaderboard, LeaderboardRow
 from ..board_calls import BoardFilters
 from ..client import Client
 from . import board_history
-from .display import label, number, results_console
-from .options import JSON, PROTOCOL, SERVER
+from .display import label, number, results_console, show
+from .options import BENCHMARKS, CSV, JSON, PROTOCOL, QUIET, SERVER, SYNTHETIC, names_in
 
 SORTS = "A benchmark, `average`, `coverage`, `parameters`, `n_layers`, `width`, `family`, `tuning` or `model`"
 
 
-app = typer.Typer(help="Models in the order of their scores.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 app.command("snapshots")(board_history.snapshots)
 app.command("diff")(board_history.diff)
 
@@ -28,52 +26,47 @@ app.command("diff")(board_history.diff)
 def leaderboard(
     context: typer.Context,
     protocol: str = PROTOCOL,
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas."),
+    benchmarks: str = BENCHMARKS,
     family: str = typer.Option(None, "--family", help="Only models of this family."),
     tuning: str = typer.Option(None, "--tuning", help="Only models of this tuning: base, instruct, ablation."),
     params_min: int = typer.Option(None, "--params-min", help="Only models of at least so many parameters."),
     params_max: int = typer.Option(None, "--params-max", help="Only models of at most so many."),
     sort: str = typer.Option("average", "--sort", help=f"{SORTS}; the greatest first."),
     ascending: bool = typer.Option(False, "--ascending", help="The least first."),
-    synthetic: bool = typer.Option(False, "--synthetic", help="Show benchmarks whose data are planted, too."),
+    synthetic: bool = SYNTHETIC,
     snapshot: str = typer.Option(None, "--snapshot", help="As it stood at this time, such as 2026-01-31T12:00:00Z."),
-    as_csv: bool = typer.Option(False, "--csv", help="Print CSV instead of a table."),
+    as_csv: bool = CSV,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show the leaderboard."""
+    """Show the leaderboard; -q prints the models' ids.
+
+    Example: broca leaderboard --benchmarks futrell2018,pereira2018-example --tuning base
+    """
     if context.invoked_subcommand is not None:
         return
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv and --json exclude each other")
     filters = BoardFilters(
-        protocol=protocol,
-        benchmarks=[name.strip() for name in benchmarks.split(",") if name.strip()] if benchmarks else None,
-        family=family,
-        tuning=tuning,
-        params_min=params_min,
-        params_max=params_max,
-        sort=sort if ascending else f"-{sort}",
-        include_synthetic=synthetic,
-        snapshot=snapshot,
+        protocol=protocol, benchmarks=names_in(benchmarks) or None, family=family, tuning=tuning, snapshot=snapshot
     )
+    filters.update(params_min=params_min, params_max=params_max, include_synthetic=synthetic)
+    filters["sort"] = sort if ascending else f"-{sort}"
     with Client(server) as client:
         if as_csv:
             text = client.leaderboard_csv(**filters)
             typer.echo(text, nl=not text.endswith("\n"))
-        else:
-            _show(client, client.leaderboard(**filters), as_json=as_json)
-
-
-def _show(client: Client, board: Leaderboard, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(board.model_dump(mode="json"), indent=2))
-    else:
-        show_board(client, board)
+            return
+        board = client.leaderboard(**filters)
+        ids = [row.model.id for row in board.data]
+        show(board, lambda: _picture(client, board), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def show_board(client: Client, board: Leaderboard) -> None:
     """Print the leaderboard as a table."""
+    results_console().print(_picture(client, board))
+
+
+def _picture(client: Client, board: Leaderboard) -> Group:
     planted = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
     shown = {name for row in board.data for name in row.scores}
     columns = [column for column in board.columns if column.key in shown]
@@ -94,7 +87,7 @@ def show_board(client: Client, board: Leaderboard) -> None:
     notes = [] if board.data else [Text("no scores yet; --synthetic shows those on planted data, too")]
     if planted & shown:
         notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
-    results_console().print(Group(table, *notes))
+    return Group(table, *notes)
 
 
 def _places(row: LeaderboardRow, has_ties: bool) -> list[str]:
