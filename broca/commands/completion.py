@@ -1,14 +1,16 @@
 """What a shell offers when TAB is pressed. Nothing here loads the science, and nothing fails: no answer is no offer.
 
 Benchmarks and protocols are read off the installed package. Models, jobs and data sets of one's own are asked of the
-server, which has a second for it; a server that is away is passed over in silence.
+server, which has a second for an answer; a server that is away is passed over in silence.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from itertools import islice
+from threading import Thread
 
 from ..client import Client
 from ..errors import BrocaError
@@ -19,6 +21,9 @@ PATIENCE_S = 1.0
 KINDS_OF_ANALYSES = ("correlate", "paired", "mixed", "layers", "consistency", "trajectory")
 
 STATUSES = ("queued", "running", "succeeded", "partially_succeeded", "failed", "cancelled")
+
+LONGEST_S = 2.0
+"""How long all that is asked may take together."""
 
 MOST = 100
 """Offers beyond these would scroll by."""
@@ -91,9 +96,14 @@ def _beginning(incomplete: str, known: Iterable[str]) -> list[str]:
 
 
 def _asked(ask: Callable[[Client], Iterable[str]]) -> list[str]:
-    """What a server answers, the first of it; nothing where none does, or where it wants a key that is not here."""
-    try:
-        with Client(os.environ.get("BROCA_URL"), timeout_s=PATIENCE_S) as client:
-            return list(islice(ask(client), MOST))
-    except BrocaError:
-        return []
+    """What a server answers, the first of it; nothing where none does, is too slow, or wants a key that is not here."""
+    found: list[str] = []
+
+    def look() -> None:
+        with suppress(BrocaError), Client(os.environ.get("BROCA_URL"), timeout_s=PATIENCE_S) as client:
+            found.extend(islice(ask(client), MOST))
+
+    asking = Thread(target=look, daemon=True)
+    asking.start()
+    asking.join(LONGEST_S)
+    return list(found)
