@@ -3,8 +3,13 @@
     from broca import Client
     job = Client().submit("gpt2", ["futrell2018"])
 
-Importing this loads neither torch nor a database.
+Without a server, in this process: `broca.score("gpt2", ["futrell2018"])`. Importing this loads neither torch nor a
+database; calling `score` loads torch.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .analysis import Analysis
 from .benchmarks import Benchmark
@@ -16,6 +21,7 @@ from .errors import (
     BrocaError,
     FileUnusable,
     NotFound,
+    NotScored,
     Problem,
     ServerFailure,
     ServerUnreachable,
@@ -25,6 +31,9 @@ from .models import Ancestor, Model, Property
 from .pairs import Pair
 from .results import Event, Job, LayerScore, Progress, Run, Score
 from .studies import Study
+
+if TYPE_CHECKING:
+    from .local import score
 
 __all__ = [
     "Analysis",
@@ -41,6 +50,7 @@ __all__ = [
     "Leaderboard",
     "Model",
     "NotFound",
+    "NotScored",
     "Pair",
     "Problem",
     "Progress",
@@ -51,4 +61,14 @@ __all__ = [
     "ServerUnreachable",
     "Study",
     "WaitTimedOut",
+    "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`score`, once it is asked for: what it needs is more than a client has."""
+    if name != "score":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .local import score
+
+    return score

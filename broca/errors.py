@@ -5,6 +5,7 @@ BrocaError
 ├── WaitTimedOut: wait_timed_out
 ├── AnswerNotUnderstood: answer_not_understood
 ├── FileUnusable: file_unusable
+├── NotScored: why a benchmark has no score, computed in this process
 └── Problem: what the server refused or could not do, with the server's own code
     ├── BadRequest: 4xx, the request has to change
     │   └── NotFound: 404
@@ -13,7 +14,7 @@ BrocaError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 
@@ -60,6 +61,14 @@ class FileUnusable(BrocaError):
 
     def __init__(self, detail: str, *, hint: str | None = None) -> None:
         super().__init__(detail, code="file_unusable", hint=hint)
+
+
+class NotScored(BrocaError):
+    """A benchmark has no score in the end; `scores` are those of the others."""
+
+    def __init__(self, detail: str, *, code: str, hint: str | None = None, scores: Sequence[Any] = ()) -> None:
+        super().__init__(detail, code=code, hint=hint)
+        self.scores = tuple(scores)
 
 
 class Problem(BrocaError):

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console, Group
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from .data import settings_of
-from .display import messages_console, number, show, show_problem
+from .display import number, show, show_problem
 from .options import DATA_DIR, JSON, QUIET
+from .stages import stage_view
 
 if TYPE_CHECKING:
     from scoring.datasets.own.declaration import Declaration
@@ -75,7 +74,7 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2)
     try:
         plain = own_name(name if name.startswith(PREFIX) else f"{PREFIX}{name}")
-        with _progress_view() as look:
+        with stage_view() as look:
             return accept(own_dir, folder, plain, declared, bounds=None, on_progress=look)
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
@@ -126,27 +125,3 @@ def _rows_of_data(said: Manifest) -> Iterator[tuple[str, str]]:
     yield "measure", f"{facts.measure}, alignment {facts.alignment}"
     yield "readers", f"{said.n_participants:,}" if said.n_participants else "not known"
     yield "readings", "means only" if facts.n_readings is None else f"{facts.n_readings:,}"
-
-
-@contextmanager
-def _progress_view() -> Iterator[Callable[[float, str], None]]:
-    """A function that shows how far it is: a bar on a terminal, else a line for every stage."""
-    console = messages_console()
-    if not console.is_terminal:
-        yield _stage_lines(console)
-        return
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console) as bars:
-        task = bars.add_task("", total=1.0)
-        yield lambda fraction, detail: bars.update(task, completed=fraction, description=detail)
-
-
-def _stage_lines(console: Console) -> Callable[[float, str], None]:
-    last = ""
-
-    def look(_fraction: float, detail: str) -> None:
-        nonlocal last
-        if detail != last:
-            last = detail
-            console.print(detail, markup=False)
-
-    return look

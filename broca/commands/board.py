@@ -49,7 +49,7 @@ def leaderboard(
     filters = BoardFilters(
         protocol=protocol, benchmarks=names_in(benchmarks) or None, family=family, tuning=tuning, snapshot=snapshot
     )
-    filters.update(params_min=params_min, params_max=params_max, include_synthetic=synthetic)
+    filters |= BoardFilters(params_min=params_min, params_max=params_max, include_synthetic=synthetic)
     filters["sort"] = sort if ascending else f"-{sort}"
     with Client(server) as client:
         if as_csv:

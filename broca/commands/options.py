@@ -43,6 +43,7 @@ BENCHMARKS = typer.Option(
 )
 SYNTHETIC = typer.Option(False, "--synthetic", help="Show benchmarks whose data are planted, too.")
 REVISION = typer.Option(None, "--revision", help="Branch, tag or commit of the model.")
+LOCAL = typer.Option(False, "--local", help="Compute in this process, without a server.")
 DATA_DIR = typer.Option(None, "--data-dir", help="Folder for everything kept between runs [BROCA_DATA_DIR].")
 CHART = typer.Option(None, "--chart", metavar="FILE", help="Write a chart too: .svg, .png or .vl.json.")
 THEME = typer.Option("light", "--theme", help="What the chart is shown on: light or dark.")

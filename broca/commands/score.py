@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import typer
 from rich.console import Group
@@ -12,7 +13,8 @@ from ..client import Client
 from ..results import Job, Score
 from . import completion
 from .display import messages_console, progress_view, results_console, score_table, show, show_failed_runs
-from .options import BENCHMARK, JSON, MODEL, PROTOCOL, QUIET, REVISION, SERVER
+from .locally import score_locally
+from .options import BENCHMARK, JSON, LOCAL, MODEL, PROTOCOL, QUIET, REVISION, SERVER
 from .reading import ADAPTER, CONTEXT, DTYPE, POOLING, PROMPT_FORMAT, SURPRISAL, given
 
 MORE = typer.Argument(
@@ -33,6 +35,7 @@ def score(
     surprisal: str = SURPRISAL,
     adapter: str = ADAPTER,
     force: bool = typer.Option(False, "--force", help="Compute again, even where the score is known."),
+    local: bool = LOCAL,
     wait: bool = typer.Option(True, "--wait/--no-wait", help="Wait for the scores."),
     as_json: bool = JSON,
     quiet: bool = QUIET,
@@ -45,8 +48,14 @@ def score(
     reading = {"context": context, "pooling": pooling, "prompt_format": prompt_format, "surprisal": surprisal}
     options = given(dtype=dtype, adapter=adapter, **reading)
     named = [*benchmarks, *(more or [])]
+    if local and not wait:
+        raise typer.BadParameter("--local and --no-wait exclude each other")
+    asked: dict[str, Any] = {"revision": revision, "options": options, "force": force}
+    if local:
+        score_locally(model, named, protocol, as_json=as_json, quiet=quiet, **asked)
+        return
     with Client(server) as client:
-        job = client.submit(model, named, protocol, revision=revision, options=options, force=force)
+        job = client.submit(model, named, protocol, **asked)
         if not wait:
             show(job, lambda: Text(job.id), as_json=as_json, quiet=quiet, ids=[job.id])
             return
