@@ -32,14 +32,15 @@ from .commands import (
     scores,
     serve,
     study,
+    verify,
     work,
 )
 from .commands.display import show_error, show_problem
 from .errors import BadRequest, BrocaError, FileUnusable, ServerUnreachable
 from .version import VERSION
 
-_TO_CHANGE = frozenset({"setting_invalid", "harness_missing"})
-"""Codes of what has to be set up differently, beside requests and files."""
+_TO_CHANGE = frozenset({"setting_invalid", "harness_missing", "cannot_rerun"})
+"""Codes of what has to be set up differently, or asked differently, beside requests and files."""
 
 app = typer.Typer(
     name="broca",
@@ -60,6 +61,7 @@ app.command("compare")(compare.compare)
 app.command("analyse")(analyse.analyse)
 app.command("pairs")(pairs.pairs)
 app.command("reproduce")(reproduce.reproduce)
+app.command("verify")(verify.verify)
 data.app.command("add")(add_data.add_dataset)
 app.add_typer(data.app, name="data")
 models.app.command("import")(imports.import_model)

@@ -104,6 +104,17 @@ def compute(
     return _computed(wanted, outcome)
 
 
+def version_here(benchmark: str) -> int | None:
+    """The version in which a benchmark would be scored here; None where there is no such benchmark."""
+    from scoring.errors import CodedError
+    from storage.settings import StorageSettings
+
+    try:
+        return StorageSettings().catalogue.benchmark(benchmark).version
+    except CodedError:
+        return None
+
+
 def lines_on_stderr() -> OnProgress:
     """A function that writes a line to stderr whenever something else is being done or a tenth of the way is over."""
     last: tuple[str, int] | None = None

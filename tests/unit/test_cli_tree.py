@@ -32,6 +32,7 @@ HAS_NO_IDS = {
     "models show": "what is asked about is named",
     "properties show": "what is asked about is named",
     "scores matched": "measures of one score",
+    "verify": "whether one score drifted",
 }
 """Commands that print results without `--quiet`, and why."""
 
