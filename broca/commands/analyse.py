@@ -41,7 +41,7 @@ def analyse(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Ask a question about many models; -q prints the analysis' id.
+    """Ask a question about many models. -q prints the analysis' id.
 
     Example: broca analyse correlate --protocol published-2312.00575 --chart size.svg
     """

@@ -40,7 +40,7 @@ def leaderboard(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show the leaderboard; -q prints the models' ids.
+    """Show the leaderboard. -q prints the models' ids.
 
     Example: broca leaderboard --benchmarks futrell2018,pereira2018-example --tuning base
     """

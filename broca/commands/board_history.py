@@ -16,7 +16,7 @@ from .options import BENCHMARKS, JSON, PROTOCOL, QUIET, SERVER, names_in
 
 
 def snapshots(protocol: str = PROTOCOL, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
-    """List the times at which scores came, newest first; -q prints the times alone.
+    """List the times at which scores came, newest first. -q prints the times alone.
 
     Example: broca leaderboard snapshots --protocol grouped
     """
@@ -35,7 +35,7 @@ def diff(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show which models changed between two times, and what changed them; -q prints the models' ids.
+    """Show which models changed between two times, and what changed them. -q prints the models' ids.
 
     Example: broca leaderboard diff --from 2026-01-31T12:00:00Z
     """

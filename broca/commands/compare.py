@@ -19,7 +19,7 @@ from .options import BENCHMARKS, JSON, PROTOCOL, QUIET, SERVER, SYNTHETIC, names
 
 def compare(
     models: list[str] = typer.Argument(
-        metavar="MODEL MODEL...", autocompletion=completion.models, help="The ids of two to four models."
+        metavar="MODEL", autocompletion=completion.models, help="The ids of two to four models."
     ),
     protocol: str = PROTOCOL,
     benchmarks: str = BENCHMARKS,

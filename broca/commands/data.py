@@ -27,7 +27,7 @@ app = typer.Typer(help="Data sets on this machine.", no_args_is_help=True)
 
 @app.command("list")
 def list_datasets(as_json: bool = JSON, quiet: bool = QUIET, data_dir: Path = DATA_DIR) -> None:
-    """List data sets: licence, size, whether they are here, and where they would come from; -q prints their names.
+    """List data sets: licence, size, whether they are here, and where they would come from. -q prints their names.
 
     Example: broca data list
     """
@@ -44,7 +44,7 @@ def get_dataset(
     quiet: bool = QUIET,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Bring a data set to this machine, checked; says under which licence and what to cite; -q prints its files.
+    """Bring a data set to this machine, checked; says under which licence and what to cite. -q prints its files.
 
     Example: broca data get natural-stories
     """

@@ -30,7 +30,7 @@ def import_model(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Send a file of responses to the server, to be scored as `imported/NAME`; -q prints that name.
+    """Send a file of responses to the server, to be scored as `imported/NAME`. -q prints that name.
 
     Example: broca models import davinci surprisals.csv --kind surprisals --unit bits
     """

@@ -42,7 +42,7 @@ def jobs(
 
 @app.command("show")
 def show_job(job_id: str = JOB, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
-    """Show a job as it stands, with its runs; -q prints the ids of the scores that it has.
+    """Show a job as it stands, with its runs. -q prints the ids of the scores that it has.
 
     Example: broca jobs show job_5b5fa5122bb5400cdeaa
     """
@@ -58,7 +58,7 @@ def wait(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Wait until jobs have ended and show their scores; -q prints the scores' ids.
+    """Wait until jobs have ended and show their scores. -q prints the scores' ids.
 
     Example: broca wait job_5b5fa5122bb5400cdeaa --timeout 600
     """

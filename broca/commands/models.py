@@ -1,4 +1,4 @@
-"""`broca models`: how models come here that are not taken as they are. `import` has a module of its own."""
+"""`broca models`: what a model is, and how those come here that are not taken as they are; `import` is apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .options import JSON, PROTOCOL, QUIET, REVISION, SERVER
 if TYPE_CHECKING:
     from storage.settings import StorageSettings
 
-app = typer.Typer(help="Models that are not taken as they are.", no_args_is_help=True)
+app = typer.Typer(help="What a model is, and models that are not taken as they are.", no_args_is_help=True)
 
 SYNTHETIC = "demo-fmri"
 """Stands for any benchmark where none is asked about: its data are always there."""

@@ -67,4 +67,4 @@ KNOWN_MODEL = typer.Argument(
 )
 JOB = typer.Argument(metavar="JOB", autocompletion=completion.jobs, help="The job's id.")
 SCORE = typer.Argument(metavar="SCORE", autocompletion=completion.scores, help="The score's id.")
-JOBS = typer.Argument(metavar="JOB...", autocompletion=completion.jobs, help="The ids of one or more jobs.")
+JOBS = typer.Argument(metavar="JOB", autocompletion=completion.jobs, help="The ids of one or more jobs.")

@@ -23,7 +23,7 @@ def pairs(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show how far tuned models are from the models that they were made from; -q prints the tuned models' ids.
+    """Show how far tuned models are from the models that they were made from. -q prints the tuned models' ids.
 
     Example: broca pairs --benchmarks futrell2018
     """

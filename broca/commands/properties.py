@@ -45,7 +45,7 @@ def import_properties(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Set properties from a file, all of them or none, and say what was left out; -q prints the models' ids.
+    """Set properties from a file, all of them or none, and say what was left out. -q prints the models' ids.
 
     Example: broca properties import results.json --model gpt2
     """

@@ -41,7 +41,7 @@ def score(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Score a model on benchmarks; -q prints the scores' ids.
+    """Score a model on benchmarks. -q prints the scores' ids.
 
     Example: broca score gpt2 -b futrell2018 -b pereira2018-example
     """

@@ -64,7 +64,7 @@ def show_study(
     quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show how far a study is: which runs have scores, and what is ahead; -q prints the ids of its jobs.
+    """Show how far a study is: which runs have scores, and what is ahead. -q prints the ids of its jobs.
 
     Example: broca study show study_0f3a9c
     """
