@@ -14,6 +14,8 @@ import pytest
 
 import broca
 from broca import BadRequest, Client, NotScored, Score
+from scoring.subjects import checks, demo_model, model_ids
+from tests.fake_hub import FakeHub
 from tests.serving import NOT_INHERITED, TIMEOUT_S, serving, wait_for
 
 WHERE = ("id", "run", "provenance")
@@ -84,6 +86,28 @@ def test_the_command_line_prints_scores_without_a_server(tmp_path: Path) -> None
     assert found["failures"] == {}
     assert "fitting demo-fmri" in err
     assert not (tmp_path / "broca.db").exists(), "no database is made"
+
+
+def test_models_of_the_hub_are_resolved_and_checked_before_anything_of_them_is_loaded(
+    tmp_path: Path, hub: FakeHub
+) -> None:
+    for name in ("good", "pickled"):
+        demo_model.build(tmp_path / name)
+        hub.add(f"org/{name}", tmp_path / name)
+    (tmp_path / "pickled" / checks.SINGLE_WEIGHTS).rename(tmp_path / "pickled" / "pytorch_model.bin")
+    given = {"HF_ENDPOINT": hub.url, "HF_TOKEN": ""}
+    asked = ("-b", "demo-reading", "--local", "--json")
+    process = command(tmp_path, "score", "org/good", *asked, **given)
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, err
+    (score,) = json.loads(out)["scores"]
+    assert model_ids.is_commit_sha(score["model"]["revision"])
+    assert score["provenance"]["identity"]["model"]["revision"] == score["model"]["revision"]
+    process = command(tmp_path, "score", "org/pickled", *asked, **given)
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert (process.returncode, json.loads(out)["scores"]) == (1, [])
+    assert json.loads(out)["failures"]["demo-reading"]["code"] == "no_safetensors"
+    assert [path.name for path in (tmp_path / "models").glob("models--*")] == ["models--org--good"]
 
 
 def test_an_interruption_ends_it_cleanly(tmp_path: Path) -> None:
