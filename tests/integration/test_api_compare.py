@@ -60,6 +60,7 @@ def test_scores_that_do_not_compare_have_no_difference(
 
 
 def test_who_has_no_score_is_said(client: TestClient, database: Database) -> None:
+    assert asked(client, "x,y") | {"absent": ["x", "y"], "data": [], "columns": []} == asked(client, "x,y")
     scored(database, "org/a", 0.2)
     found = asked(client, "org/a,org/none")
     assert found["absent"] == ["org/none"]
