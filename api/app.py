@@ -35,6 +35,7 @@ from .routes import (
     benchmarks,
     board_history,
     charts,
+    compare,
     docs,
     health,
     job_events,
@@ -61,7 +62,6 @@ PROBLEM: dict[int | str, dict[str, Any]] = {
     }
 }
 
-
 RESOURCES = (
     jobs,
     job_events,
@@ -74,6 +74,7 @@ RESOURCES = (
     benchmarks,
     leaderboard,
     board_history,
+    compare,
     analyses,
     charts,
     workers,

@@ -3,8 +3,13 @@
     from broca import Client
     job = Client().submit("gpt2", ["futrell2018"]).wait()
 
-Importing this loads neither torch nor a database, nor pandas nor Altair.
+Without a server, in this process: `broca.score("gpt2", ["futrell2018"])`. Importing this loads neither torch nor a
+database, nor pandas nor Altair; calling `score` loads torch.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .analysis import Analysis
 from .benchmarks import Benchmark
@@ -17,6 +22,7 @@ from .errors import (
     BrocaError,
     FileUnusable,
     NotFound,
+    NotScored,
     PackageMissing,
     Problem,
     ServerFailure,
@@ -29,6 +35,9 @@ from .pairs import Pair
 from .scores import LayerScore, Score
 from .studies import Study
 from .tables import Listed, frame, long
+
+if TYPE_CHECKING:
+    from .local import score
 
 __all__ = [
     "Analysis",
@@ -48,6 +57,7 @@ __all__ = [
     "Listed",
     "Model",
     "NotFound",
+    "NotScored",
     "PackageMissing",
     "Pair",
     "Problem",
@@ -61,4 +71,14 @@ __all__ = [
     "WaitTimedOut",
     "frame",
     "long",
+    "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """`score`, once it is asked for: what it needs is more than a client has."""
+    if name != "score":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .local import score
+
+    return score

@@ -69,7 +69,10 @@ class Cell(Result):
 
 
 class BoardModel(ModelRef):
-    """A model of the leaderboard; `hub_id` is its id on the hub where `id` is a paper's name."""
+    """A model of the leaderboard; `hub_id` is its id on the hub where `id` is a paper's name.
+
+    `properties` are those that were asked for.
+    """
 
     hub_id: str | None = None
     family: str | None = None
@@ -77,6 +80,7 @@ class BoardModel(ModelRef):
     n_layers: int | None = None
     width: int | None = None
     tuning: str | None = None
+    properties: dict[str, float | None] = Field(default_factory=dict)
 
 
 class LeaderboardRow(Result):
@@ -153,14 +157,19 @@ class Leaderboard(Result):
 
     def _names(self) -> list[str]:
         kinds = [(column.key, (column.unit or "value", "missing", "flags")) for column in self._shown()]
-        return [*FIXED, *(f"{key}_{kind}" for key, names in kinds for kind in names)]
+        return [*FIXED, *self._properties(), *(f"{key}_{kind}" for key, names in kinds for kind in names)]
+
+    def _properties(self) -> list[str]:
+        """The properties that were asked for and have no column in every table."""
+        asked = dict.fromkeys(name for row in self.data for name in row.model.properties)
+        return [name for name in asked if name not in FIXED]
 
     def _shown(self) -> list[Column]:
         known = {name for row in self.data for name in row.scores}
         return [column for column in self.columns if column.key in known]
 
     def _wide(self, row: LeaderboardRow) -> Mapping[str, Any]:
-        found = dict(row.places())
+        found = {**row.places(), **{name: row.model.properties.get(name) for name in self._properties()}}
         for column in self._shown():
             one = row.scores.get(column.key, Cell())
             found[f"{column.key}_{column.unit or 'value'}"] = one.value

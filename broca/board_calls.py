@@ -17,7 +17,8 @@ PATH = "/v1/leaderboard"
 class BoardFilters(TypedDict, total=False):
     """What a leaderboard shows: columns, models, order, and the time as which it stands.
 
-    `sort` is a column, with a leading `-` the greatest first; `snapshot` is a time as ISO 8601 with its zone.
+    `properties` are those of models that stand beside scores; `provenance` is `measured` or `published`. `sort` is a
+    column, with a leading `-` the greatest first; `snapshot` is a time as ISO 8601 with its zone.
     """
 
     protocol: str
@@ -26,6 +27,8 @@ class BoardFilters(TypedDict, total=False):
     tuning: str | None
     params_min: int | None
     params_max: int | None
+    properties: Sequence[str] | None
+    provenance: str | None
     sort: str | None
     include_synthetic: bool
     include_baselines: bool
@@ -73,12 +76,14 @@ class BoardCalls(Tied[Mode]):
 
 def _query(filters: BoardFilters) -> dict[str, QueryValue]:
     return {
-        "protocol": filters.get("protocol", "grouped"),
+        "protocol": filters.get("protocol", None if filters.get("provenance") else "grouped"),
         "benchmarks": joined(filters.get("benchmarks")),
         "family": filters.get("family"),
         "tuning": filters.get("tuning"),
         "params_min": filters.get("params_min"),
         "params_max": filters.get("params_max"),
+        "properties": joined(filters.get("properties")),
+        "provenance": filters.get("provenance"),
         "sort": filters.get("sort"),
         "include_synthetic": "true" if filters.get("include_synthetic") else None,
         "include_baselines": "true" if filters.get("include_baselines") else None,

@@ -70,11 +70,12 @@ class ChartCalls(Tied[Mode]):
         *,
         protocol: str = "grouped",
         benchmarks: Sequence[str] | None = None,
+        against: str = "furthest",
         format: str = "svg",
         theme: str = "light",
     ) -> Plan[bytes]:
         """A line from each base to its tuned model."""
-        query = {"protocol": protocol, "benchmarks": joined(benchmarks), "theme": theme}
+        query = {"protocol": protocol, "benchmarks": joined(benchmarks), "against": against, "theme": theme}
         return (yield from get_bytes(f"/v1/pairs/chart.{segment(format)}", query))
 
     @call

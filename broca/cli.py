@@ -15,11 +15,13 @@ from .commands import (
     analyse,
     backup,
     board,
+    compare,
     data,
     demo,
     doctor,
     evaluate,
     imports,
+    job_logs,
     jobs,
     keys,
     models,
@@ -30,6 +32,7 @@ from .commands import (
     scores,
     serve,
     study,
+    verify,
     work,
 )
 from .commands.display import show_error, show_problem
@@ -38,26 +41,29 @@ from .version import VERSION
 
 _OURS = frozenset({"api", "broca", "charts", "migrations", "perf", "scoring", "storage", "worker"})
 
-_TO_CHANGE = frozenset({"setting_invalid", "harness_missing", "package_missing"})
-"""Codes of what has to be set up differently, beside requests and files."""
+_TO_CHANGE = frozenset({"setting_invalid", "harness_missing", "package_missing", "cannot_rerun"})
+"""Codes of what has to be set up differently, or asked differently, beside requests and files."""
 
 app = typer.Typer(
     name="broca",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Scores language models by how well they account for human brains and human reading.",
 )
 app.command("serve")(serve.serve)
 app.command("score")(score.score)
-app.command("jobs")(jobs.jobs)
+app.add_typer(jobs.app, name="jobs")
+app.command("wait")(jobs.wait)
+app.command("logs")(job_logs.logs)
 app.command("cancel")(jobs.cancel)
 app.command("retry")(jobs.retry)
 app.add_typer(board.app, name="leaderboard")
+app.command("compare")(compare.compare)
 app.command("analyse")(analyse.analyse)
 app.command("pairs")(pairs.pairs)
 app.command("reproduce")(reproduce.reproduce)
+app.command("verify")(verify.verify)
 data.app.command("add")(add_data.add_dataset)
 app.add_typer(data.app, name="data")
 models.app.command("import")(imports.import_model)

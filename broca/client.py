@@ -14,6 +14,7 @@ from .benchmark_calls import BenchmarkCalls
 from .board_calls import BoardCalls
 from .calls import Async, Mode, Sync, Tie
 from .chart_calls import ChartCalls
+from .compare_calls import CompareCalls
 from .connection import AsyncConnection, Connection
 from .job_calls import JobCalls
 from .model_calls import FORMATS, ModelCalls
@@ -32,6 +33,7 @@ class Calls(
     RecordCalls[Mode],
     ScoreCalls[Mode],
     BoardCalls[Mode],
+    CompareCalls[Mode],
     AnalysisCalls[Mode],
     ChartCalls[Mode],
     ModelCalls[Mode],

@@ -5,6 +5,7 @@ BrocaError
 ├── WaitTimedOut: wait_timed_out
 ├── AnswerNotUnderstood: answer_not_understood
 ├── FileUnusable: file_unusable
+├── NotScored: why a benchmark has no score, computed in this process
 ├── PackageMissing: package_missing
 └── Problem: what the server refused or could not do, with the server's own code
     ├── BadRequest: 4xx, the request has to change
@@ -14,7 +15,7 @@ BrocaError
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 
@@ -69,6 +70,14 @@ class PackageMissing(BrocaError):
     def __init__(self, what: str, package: str, *, extra: str) -> None:
         hint = f'install it where broca is: pip install "broca[{extra}]"'
         super().__init__(f"{what} needs {package}, which is not installed", code="package_missing", hint=hint)
+
+
+class NotScored(BrocaError):
+    """A benchmark has no score in the end; `scores` are those of the others."""
+
+    def __init__(self, detail: str, *, code: str, hint: str | None = None, scores: Sequence[Any] = ()) -> None:
+        super().__init__(detail, code=code, hint=hint)
+        self.scores = tuple(scores)
 
 
 class Problem(BrocaError):

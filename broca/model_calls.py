@@ -90,10 +90,29 @@ class ModelCalls(Tied[Mode]):
 
     @call
     def pairs(
-        self, *, protocol: str = "grouped", benchmarks: Sequence[str] | None = None, layers: bool = True
+        self,
+        *,
+        protocol: str = "grouped",
+        benchmarks: Sequence[str] | None = None,
+        family: Sequence[str] | None = None,
+        tuning: str | None = None,
+        base: str | None = None,
+        against: str = "furthest",
+        layers: bool = True,
     ) -> Plan[Listed[Pair]]:
-        """Every scored model with the nearest scored ancestor of its lineage, and how far the two are apart."""
-        query = {"protocol": protocol, "benchmarks": joined(benchmarks), "layers": str(layers).lower()}
+        """Every scored model with a scored ancestor, and how far the two are apart.
+
+        The ancestor is the `furthest` back, or the `nearest`. Only pairs of these families, this tuning, this base.
+        """
+        query = {
+            "protocol": protocol,
+            "benchmarks": joined(benchmarks),
+            "family": joined(family),
+            "tuning": tuning,
+            "base": base,
+            "against": against,
+            "layers": str(layers).lower(),
+        }
         return (yield from everything(Pair, "/v1/pairs", query))
 
 

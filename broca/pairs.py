@@ -51,7 +51,7 @@ class PairBenchmark(Result):
 
 
 class Pair(Result):
-    """A scored model and the nearest of its ancestors that is scored too; `between` are ancestors without scores."""
+    """A scored model and a scored one of its ancestors; `between` are the ancestors between the two."""
 
     base: str
     tuned: str

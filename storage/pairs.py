@@ -163,6 +163,18 @@ def compared(session: Session, pairs: Sequence[Named], terms: Terms, *, with_lay
     )
 
 
+def between(session: Session, score_ids: Sequence[tuple[str, str]]) -> tuple[Compared, ...]:
+    """Scores two by two, the base first, by their ids, without layer curves; both of each two are of one benchmark."""
+    wanted = {score_id for two in score_ids for score_id in two}
+    rows = {
+        row.id: row
+        for some in in_parts(wanted)
+        for row in session.scalars(sa.select(ScoreRow).where(ScoreRow.id.in_(some)))
+    }
+    drawn = scores.draws(session, rows)
+    return tuple(_compared(rows[base].benchmark, rows[base], rows[other], drawn, {}) for base, other in score_ids)
+
+
 def _newest(session: Session, model_ids: Collection[str], terms: Terms) -> Newest:
     """The newest score with default options by model and benchmark."""
     query = sa.select(ScoreRow).where(*terms.conditions()).order_by(ScoreRow.created_at, ScoreRow.id)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from scoring.errors import ModelCacheBusy, ScoringError
 from scoring.subjects.model_cache import in_use
-from scoring.subjects.model_ids import Namespace
 from scoring.subjects.sources import ResolvedModel
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
@@ -25,7 +24,7 @@ from storage.workers import Worker
 from .attendance import Limits, attend
 from .belongings import is_beside, losses, measured, needs_twins, new_model, work_of
 from .child import Child, fetch_environment, scoring_environment
-from .device import device_memory, memory_limit
+from .device import device_memory, dtype_of, memory_limit
 from .exchange import (
     ANSWER_FILE,
     ORDER_FILE,
@@ -200,10 +199,7 @@ class Attempt:
 
     @property
     def _dtype(self) -> str:
-        if self._claim.model_id.startswith(f"{Namespace.IMPORTED}/"):
-            return "float32"  # what was imported is held in it, whatever this worker's device is
-        chosen = self._claim.options.get("dtype", "auto")
-        return chosen if chosen != "auto" else ("bfloat16" if self._device == "cuda" else "float32")
+        return dtype_of(self._claim.model_id, self._claim.options, device=self._device)
 
     def _attend(
         self,

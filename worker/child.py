@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -172,6 +172,10 @@ def end_with_supervisor() -> None:
     importing.end()
     die_with_parent()
     when_parent_ends(lambda: os._exit(1))
+
+
+Tell = Callable[[Progress], None]
+"""Told how far things are: the supervisor by `say`, or whoever scores in a process of its own."""
 
 
 def say(progress: Progress) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 from scoring.host_memory import host_memory
+from scoring.subjects.model_ids import Namespace
 
 TIMEOUT_S = 120
 MEBIBYTE = 1 << 20
@@ -27,6 +30,14 @@ def detect_device(setting: str) -> str:
         return "cpu"
     usable = [sys.executable, "-c", "import sys, torch; sys.exit(not torch.cuda.is_available())"]
     return "cuda" if _succeeds(usable) else "cpu"
+
+
+def dtype_of(model_id: str, options: Mapping[str, Any], *, device: str) -> str:
+    """The number format that a model runs in: what was imported is held in float32, whatever the device is."""
+    if model_id.startswith(f"{Namespace.IMPORTED}/"):
+        return "float32"
+    chosen: str = options.get("dtype", "auto")
+    return chosen if chosen != "auto" else ("bfloat16" if device == "cuda" else "float32")
 
 
 def memory_limit(setting: int | None) -> int | None:

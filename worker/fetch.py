@@ -24,7 +24,7 @@ from scoring.subjects.options import ReadingOptions
 from scoring.subjects.possible import require_possible
 from scoring.subjects.sources import ResolvedModel, resolve
 
-from .child import end_with_supervisor, say
+from .child import Tell, end_with_supervisor, say
 from .exchange import ANSWER_FILE, ORDER_FILE, Failure, FetchAnswer, FetchOrder, Progress, Stage
 
 
@@ -36,18 +36,18 @@ def main(folder: Path) -> None:
     fetch(order).write(folder / ANSWER_FILE)
 
 
-def fetch(order: FetchOrder) -> FetchAnswer:
+def fetch(order: FetchOrder, *, tell: Tell = say) -> FetchAnswer:
     """Bring the model, then the data of each benchmark; every failure is kept to the runs that it spoils."""
-    say(Progress(stage=Stage.RESOLVE, fraction=0.0, detail=f"resolving {order.model_id}"))
+    tell(Progress(stage=Stage.RESOLVE, fraction=0.0, detail=f"resolving {order.model_id}"))
     try:
-        model = _model(order)
+        model = _model(order, tell)
     except Exception as error:  # the boundary of the process: everything becomes an answer
         return FetchAnswer(model=None, failure=Failure.of(error), run_failures={})
     store = DataStore(cache=order.data_cache, mirror=order.data_mirror)
     catalogue = Catalogue(order.own_dir)
     failures: dict[tuple[str, int], Failure] = {}
     for name, version in dict.fromkeys(order.benchmarks.values()):
-        say(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
+        tell(Progress(stage=Stage.DOWNLOAD, fraction=0.95, detail=f"data of {name}"))
         try:
             benchmark = catalogue.benchmark(name, version)
             _require_possible(model, benchmark, order)
@@ -90,9 +90,9 @@ def _asks_nothing_but_surprisal(benchmarks: Collection[tuple[str, int]], catalog
         return False
 
 
-def _model(order: FetchOrder) -> ResolvedModel:
+def _model(order: FetchOrder, tell: Tell) -> ResolvedModel:
     def report(fraction: float, detail: str) -> None:
-        say(Progress(stage=Stage.DOWNLOAD, fraction=0.9 * fraction, detail=detail))
+        tell(Progress(stage=Stage.DOWNLOAD, fraction=0.9 * fraction, detail=detail))
 
     return resolve(
         order.model_id,

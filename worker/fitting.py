@@ -16,7 +16,7 @@ from scoring.responses import Responses
 from scoring.results import Ceiling, Score
 from scoring.word_table import WordTable
 
-from .child import say
+from .child import Tell, say
 from .exchange import Failure, Progress, RunAnswer, RunOrder, Stage
 
 Reading = tuple[RunOrder, Benchmark, Experiment, Responses]
@@ -34,9 +34,9 @@ class Fitter:
     `on_words` is told the words behind each score of reading, before the score itself is answered.
     """
 
-    def __init__(self, subject: str, *, on_words: OnWords = lambda run, table: None) -> None:
+    def __init__(self, subject: str, *, on_words: OnWords = lambda run, table: None, tell: Tell = say) -> None:
         self._subject = subject
-        self._on_words = on_words
+        self._on_words, self._tell = on_words, tell
         self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
         self._tried: set[tuple[str, int, str, str]] = set()
 
@@ -62,7 +62,7 @@ class Fitter:
             protocol_named(run.protocol),
             subject=self._subject,
             ceiling=run.ceiling or self._ceilings.get(key),
-            on_progress=reporter(run, Stage.FIT, f"fitting {run.benchmark}", span=(0.0, share)),
+            on_progress=reporter(run, Stage.FIT, f"fitting {run.benchmark}", span=(0.0, share), tell=self._tell),
         )
         self._ceilings[key] = score.ceiling
         return score
@@ -75,7 +75,7 @@ class Fitter:
                 self._on_words(run, table)
         except Exception as error:
             warning = f"the table of words of {run.benchmark} was not made: {Failure.of(error).detail}"
-            say(Progress(stage=Stage.FIT, fraction=1.0, run=run.id, warning=warning))
+            self._tell(Progress(stage=Stage.FIT, fraction=1.0, run=run.id, warning=warning))
 
     def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:
         where = (benchmark.name, benchmark.version, run.protocol)
@@ -102,23 +102,25 @@ class Fitter:
                         experiment,
                         protocol_named(run.protocol),
                         ceiling=self._ceilings[where],
-                        on_progress=reporter(run, Stage.FIT, f"baselines of {run.benchmark}", span=span),
+                        on_progress=reporter(
+                            run, Stage.FIT, f"baselines of {run.benchmark}", span=span, tell=self._tell
+                        ),
                     )
                 )
             except Exception as error:
                 warning = f"{name} on {run.benchmark} under {run.protocol}: {Failure.of(error).detail}"
-                say(Progress(stage=Stage.FIT, fraction=low, run=run.id, warning=warning))
+                self._tell(Progress(stage=Stage.FIT, fraction=low, run=run.id, warning=warning))
         return tuple(found)
 
 
 def reporter(
-    run: RunOrder, stage: Stage, detail: str, *, span: tuple[float, float] = (0.0, 1.0)
+    run: RunOrder, stage: Stage, detail: str, *, span: tuple[float, float] = (0.0, 1.0), tell: Tell = say
 ) -> Callable[[float], None]:
-    """A function that tells the supervisor how far a run is within `span` of a stage; it has said so once."""
+    """A function that tells how far a run is within `span` of a stage; it has said so once."""
     low, high = span
 
     def report(fraction: float) -> None:
-        say(Progress(stage=stage, fraction=low + (high - low) * fraction, detail=detail, run=run.id))
+        tell(Progress(stage=stage, fraction=low + (high - low) * fraction, detail=detail, run=run.id))
 
     report(0.0)
     return report

@@ -22,7 +22,7 @@ from scoring.subjects.base import Subject
 from scoring.subjects.planning import token_budget
 
 from .cache import ResponseCache
-from .child import end_with_supervisor, say
+from .child import Tell, end_with_supervisor, say
 from .entries import response_key
 from .exchange import (
     ORDER_FILE,
@@ -48,10 +48,10 @@ def main(folder: Path) -> None:
 
 
 def answers(
-    order: ScoringOrder, *, on_words: OnWords = lambda run, table: None
+    order: ScoringOrder, *, on_words: OnWords = lambda run, table: None, tell: Tell = say
 ) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
-    reader = _Reader(order)
+    reader = _Reader(order, tell)
     readings: list[Reading] = []
     for run in order.runs:
         try:
@@ -62,7 +62,7 @@ def answers(
             yield run, RunAnswer(failure=Failure.of(error))
     del reader
     gc.collect()
-    fitter = Fitter(order.model.model_id, on_words=on_words)
+    fitter = Fitter(order.model.model_id, on_words=on_words, tell=tell)
     while readings:
         reading = readings.pop(0)
         yield reading[0], fitter.answer(reading)
@@ -82,15 +82,15 @@ class _Reader:
     The model is opened when it is first needed. Runs that ask the same of it share one reading.
     """
 
-    def __init__(self, order: ScoringOrder) -> None:
-        self._order = order
+    def __init__(self, order: ScoringOrder, tell: Tell) -> None:
+        self._order, self._tell = order, tell
         self._catalogue = Catalogue(order.own_dir)
         self._store = DataStore(cache=order.data_cache, mirror=order.data_mirror, offline=True)
         self._cache = ResponseCache(
             order.response_cache,
             limit_bytes=order.cache_bytes,
             keep_activations=order.keep_activations,
-            warn=lambda text: say(Progress(stage=Stage.EXTRACT, fraction=0.0, warning=text)),
+            warn=lambda text: tell(Progress(stage=Stage.EXTRACT, fraction=0.0, warning=text)),
         )
         self._known: dict[str, Responses] = {}
         self._computed: set[str] = set()
@@ -118,7 +118,8 @@ class _Reader:
             responses = responses.reduced()
             self._computed.add(key)
         else:
-            reporter(run, Stage.EXTRACT, f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}")
+            detail = f"known responses to {len(experiment.stimuli)} stimuli of {run.benchmark}"
+            reporter(run, Stage.EXTRACT, detail, tell=self._tell)
         self._known[key] = responses
         return run, benchmark, experiment, responses
 
@@ -130,7 +131,8 @@ class _Reader:
 
     def _compute(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> Responses:
         model = self._open()
-        report = reporter(run, Stage.EXTRACT, f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}")
+        detail = f"reading {len(experiment.stimuli)} stimuli of {run.benchmark}"
+        report = reporter(run, Stage.EXTRACT, detail, tell=self._tell)
         return read(model, benchmark, experiment, on_progress=report)
 
     def _open(self) -> Subject:
@@ -140,7 +142,7 @@ class _Reader:
         if self._model is None:
             order = self._order
             detail = f"loading {order.model.model_id} in {order.dtype} on {order.device}"
-            say(Progress(stage=Stage.LOAD, fraction=0.0, detail=detail))
+            self._tell(Progress(stage=Stage.LOAD, fraction=0.0, detail=detail))
             try:
                 from scoring.subjects.opening import open_subject
 

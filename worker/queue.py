@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from pydantic import Field
-
-from storage.settings import StorageSettings
 
 from .file_bells import TRANSPORT
+from .queue_settings import QueueSettings as QueueSettings  # whoever rings needs both
 
 WAKE = "broca.wake"
 """Name of the one task: it carries a job's id for the eye only."""
@@ -32,15 +30,6 @@ MAX_WAITING = 100
 """Messages in a queue beyond which no bell is rung: brokers drop what has expired only when somebody takes it."""
 
 _log = logging.getLogger(__name__)
-
-
-class QueueSettings(StorageSettings):
-    """Settings of whoever rings or hears the bell."""
-
-    broker_url: str | None = Field(
-        default=None,
-        description="Address of the broker, `redis://…`; when absent, Celery's filesystem broker in the data folder.",
-    )
 
 
 def make_app(settings: QueueSettings) -> Celery:

@@ -10,7 +10,7 @@ from pydantic import Field
 from scoring.subjects.model_cache import Keeping
 
 from .exchange import HubTerms
-from .queue import QueueSettings
+from .queue_settings import QueueSettings
 
 
 class WorkerSettings(QueueSettings):

@@ -6,22 +6,14 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
 from scoring.errors import CodedError
-from scoring.protocols import PROTOCOLS, protocol_named
-from storage import leaderboard
-from storage.board import Board
-from storage.engine import Database
+from scoring.protocols import PROTOCOLS
 
-from ..board_cache import BoardCache, Now, Which
-from ..board_requests import LeaderboardQuery
-from ..board_views import board_view
-from ..errors import RequestInvalid
-from ..requests import LongText, Name, listed
-from ..routes.leaderboard import asked_of
+from ..board_cache import BoardCache, Now
+from ..comparing import CompareQuery, compared
 from .board_view import board_page
 from .pins import MAX_PINNED
 from .queries import address_if_other, checked, parameters_of, refusal_of
@@ -30,25 +22,6 @@ from .rendering import page
 LISTED = ("models", "benchmarks")
 
 router = APIRouter(include_in_schema=False)
-
-
-class CompareQuery(BaseModel):
-    """Which models are compared, and on what."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    protocol: Name = Field(default="grouped", description="The protocol of every score shown.")
-    benchmarks: LongText | None = Field(default=None, description="Names separated by commas; all scored when absent.")
-    include_synthetic: bool = Field(default=False, description="Show synthetic benchmarks too.")
-    models: LongText = Field(default="", description="Ids of models, separated by commas; at most four.")
-
-    def ids(self) -> tuple[str, ...]:
-        """The models asked for, each once; raises RequestInvalid where they are too many."""
-        ids = listed(self.models)
-        if len(ids) > MAX_PINNED:
-            hint = f"name at most {MAX_PINNED}, with commas between them"
-            raise RequestInvalid(f"{len(ids)} models cannot be compared at once", hint=hint, param="models")
-        return ids
 
 
 @router.get("/compare")
@@ -79,26 +52,9 @@ async def compare_page(request: Request) -> Response:
 
 
 def _compared(query: CompareQuery, state: State, now: Now) -> dict[str, Any]:
-    """A board of these models alone."""
-    ids = query.ids()
-    if not ids:
+    """What the page shows of the comparison that is sent as JSON, too; nothing where no model is named."""
+    if not query.ids():
         return {}
-    protocol_named(query.protocol)
-    boards: BoardCache = state.boards
-    database: Database = state.database
-    catalogue = state.settings.catalogue
-    whole = boards.board(Which(protocol=query.protocol), now)
-    standings = [standing for standing in whole.standings if standing.model_id in ids]
-    shown = LeaderboardQuery(**query.model_dump(exclude={"models"}), include_baselines=True)
-    with database.read() as session:
-        found = leaderboard.page(
-            session, Board(query.protocol, standings), asked_of(shown, catalogue, now.hidden), draws=boards.draws
-        )
-    board = board_view(found, catalogue.benchmarks(column.key for column in found.columns))
-    order = sorted(board.data, key=lambda row: ids.index(row.model.id))
-    board = board.model_copy(update={"data": order})
-    return {
-        "board": board,
-        "table": board_page(board, {}, {}, known=catalogue.names()),
-        "absent": [name for name in ids if name not in {row.model.id for row in order}],
-    }
+    found = compared(query, state, now)
+    table = board_page(found.board, {}, {}, known=state.settings.catalogue.names())
+    return {"board": found.board, "table": table, "absent": list(found.absent)}

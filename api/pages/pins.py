@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..comparing import MAX_COMPARED
 from ..errors import RequestInvalid
 from ..requests import listed
 from . import addresses
 
 PINNED = "pinned"
-MAX_PINNED = 4
+MAX_PINNED = MAX_COMPARED
+"""As many as can be compared."""
 MAX_CHARACTERS = 2048
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from .data import settings_of
-from .display import messages_console, number, results_console, show_problem
-from .options import DATA_DIR, JSON
+from .display import number, show, show_problem
+from .options import DATA_DIR, JSON, QUIET
+from .stages import stage_view
 
 if TYPE_CHECKING:
     from scoring.datasets.own.declaration import Declaration
@@ -40,9 +38,13 @@ def add_dataset(
         None, "--alignment", help="Whether reading times stand at their words: corrected, original."
     ),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Add a recording, a reading corpus or a plain text of your own, to be scored as the benchmark own/NAME."""
+    """Add a recording, a reading corpus or a plain text of your own, to be scored as the benchmark own/NAME.
+
+    Example: broca data add my-recording --name my-recording --licence "CC BY 4.0"
+    """
     from scoring.datasets.own.declaration import Declaration
 
     declared = Declaration(
@@ -55,11 +57,10 @@ def add_dataset(
         alignment=alignment,
     )
     found, is_new = _accepted(folder, name, declared, settings_of(data_dir).own_dir)
-    if as_json:
-        said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
-        typer.echo(json.dumps(said | asdict(found.manifest), indent=2))
-    else:
-        _show(found, is_new=is_new)
+    said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
+    document = said | asdict(found.manifest)
+    ids = [found.benchmark_id]
+    show(document, lambda: _picture(found, is_new=is_new), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> tuple[OwnDataset, bool]:
@@ -73,8 +74,8 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2)
     try:
         plain = own_name(name if name.startswith(PREFIX) else f"{PREFIX}{name}")
-        with _progress_view() as show:
-            return accept(own_dir, folder, plain, declared, bounds=None, on_progress=show)
+        with stage_view() as look:
+            return accept(own_dir, folder, plain, declared, bounds=None, on_progress=look)
     except ScoringError as error:
         show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
         raise typer.Exit(2) from None
@@ -83,15 +84,14 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2) from None
 
 
-def _show(found: OwnDataset, *, is_new: bool) -> None:
+def _picture(found: OwnDataset, *, is_new: bool) -> Group:
     """What the data are, warnings, and the ceiling of each protocol that it is known under."""
-    said, console = found.manifest, results_console()
+    said = found.manifest
     table = Table(title=f"{found.benchmark_id} version {found.version}", title_justify="left", show_header=False)
     for row in _rows(said):
         table.add_row(*map(Text, row))
-    console.print(table)
-    if not is_new:
-        console.print("the same data, declared equally, were there already", markup=False)
+    notes = [] if is_new else [Text("the same data, declared equally, were there already")]
+    return Group(table, *notes)
 
 
 def _rows(said: Manifest) -> Iterator[tuple[str, str]]:
@@ -125,27 +125,3 @@ def _rows_of_data(said: Manifest) -> Iterator[tuple[str, str]]:
     yield "measure", f"{facts.measure}, alignment {facts.alignment}"
     yield "readers", f"{said.n_participants:,}" if said.n_participants else "not known"
     yield "readings", "means only" if facts.n_readings is None else f"{facts.n_readings:,}"
-
-
-@contextmanager
-def _progress_view() -> Iterator[Callable[[float, str], None]]:
-    """A function that shows how far it is: a bar on a terminal, else a line for every stage."""
-    console = messages_console()
-    if not console.is_terminal:
-        yield _stage_lines(console)
-        return
-    with Progress(TextColumn("{task.description}"), BarColumn(), console=console) as bars:
-        task = bars.add_task("", total=1.0)
-        yield lambda fraction, detail: bars.update(task, completed=fraction, description=detail)
-
-
-def _stage_lines(console: Console) -> Callable[[float, str], None]:
-    last = ""
-
-    def show(_fraction: float, detail: str) -> None:
-        nonlocal last
-        if detail != last:
-            last = detail
-            console.print(detail, markup=False)
-
-    return show

@@ -13,17 +13,18 @@ from rich.text import Text
 
 from ..analysis import Analysis
 from ..client import Client
-from .display import results_console
-from .options import CHART, JSON, PROTOCOL, SERVER, THEME
+from . import completion
+from .display import show
+from .options import BENCHMARKS, CHART, CSV, JSON, PROTOCOL, QUIET, SERVER, THEME, names_in
 from .pictures import save_chart
 
 KINDS = "correlate, paired, mixed, layers, consistency or trajectory"
 
 
 def analyse(
-    kind: str = typer.Argument(metavar="KIND", help=f"One of {KINDS}."),
+    kind: str = typer.Argument(metavar="KIND", autocompletion=completion.analyses, help=f"One of {KINDS}."),
     protocol: str = PROTOCOL,
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas; `average` is one."),
+    benchmarks: str = BENCHMARKS,
     properties: str = typer.Option(None, "--properties", help="What scores are correlated with, separated by commas."),
     held: str = typer.Option(None, "--held", help="What partial correlations hold, separated by commas."),
     behaviour: str = typer.Option(None, "--behaviour", help="The score that `consistency` compares others with."),
@@ -35,17 +36,19 @@ def analyse(
     chart: Path = CHART,
     form: str = typer.Option(None, "--form", help="Another form of the chart than the usual one of its kind."),
     theme: str = THEME,
-    as_csv: bool = typer.Option(False, "--csv", help="Print CSV instead of a table."),
+    as_csv: bool = CSV,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Ask a question about many models."""
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv and --json exclude each other")
+    """Ask a question about many models. -q prints the analysis' id.
+
+    Example: broca analyse correlate --protocol published-2312.00575 --chart size.svg
+    """
     filters = _filters(family, tuning, models, params_min=params_min, params_max=params_max)
     with Client(server) as client:
-        asked: dict[str, Any] = {"benchmarks": _names(benchmarks), "properties": _names(properties)}
-        asked |= {"held": None if held is None else _names(held), "behaviour": behaviour, "filters": filters}
+        asked: dict[str, Any] = {"benchmarks": names_in(benchmarks), "properties": names_in(properties)}
+        asked |= {"held": None if held is None else names_in(held), "behaviour": behaviour, "filters": filters}
         found = client.analyse(kind, protocol=protocol, **asked)
         if chart is not None:
             save_chart(chart, lambda format: client.analysis_chart(found.id, format=format, theme=theme, form=form))
@@ -53,20 +56,13 @@ def analyse(
             text = client.analysis_csv(found.id)
             typer.echo(text, nl=not text.endswith("\n"))
             return
-    if as_json:
-        typer.echo(found.model_dump_json(indent=2))
-        return
-    results_console().print(_picture(found))
+    show(found, lambda: _picture(found), as_json=as_json, quiet=quiet, ids=[found.id])
 
 
 def _filters(family: str | None, tuning: str | None, models: str | None, **bounds: int | None) -> dict[str, Any]:
     """Those that were given."""
-    lists = {"family": _names(family), "tuning": _names(tuning), "models": _names(models)}
+    lists = {"family": names_in(family), "tuning": names_in(tuning), "models": names_in(models)}
     return {name: value for name, value in {**lists, **bounds}.items() if value}
-
-
-def _names(text: str | None) -> list[str]:
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _picture(found: Analysis) -> Group:

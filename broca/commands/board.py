@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 from rich.console import Group
 from rich.table import Table
@@ -13,13 +11,15 @@ from ..board import Cell, Leaderboard, LeaderboardRow
 from ..board_calls import BoardFilters
 from ..client import Client
 from . import board_history
-from .display import label, number, results_console
-from .options import JSON, PROTOCOL, SERVER
+from .display import label, number, results_console, show
+from .options import BENCHMARKS, CSV, JSON, PROTOCOL, QUIET, SERVER, SYNTHETIC, names_in
 
-SORTS = "A benchmark, `average`, `coverage`, `parameters`, `n_layers`, `width`, `family`, `tuning` or `model`"
+SORTS = (
+    "A benchmark, `average`, `coverage`, `parameters`, `n_layers`, `width`, `family`, `tuning`, `model` or a property"
+)
 
 
-app = typer.Typer(help="Models in the order of their scores.", invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True)
 app.command("snapshots")(board_history.snapshots)
 app.command("diff")(board_history.diff)
 
@@ -28,52 +28,49 @@ app.command("diff")(board_history.diff)
 def leaderboard(
     context: typer.Context,
     protocol: str = PROTOCOL,
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas."),
+    benchmarks: str = BENCHMARKS,
     family: str = typer.Option(None, "--family", help="Only models of this family."),
     tuning: str = typer.Option(None, "--tuning", help="Only models of this tuning: base, instruct, ablation."),
     params_min: int = typer.Option(None, "--params-min", help="Only models of at least so many parameters."),
     params_max: int = typer.Option(None, "--params-max", help="Only models of at most so many."),
+    properties: str = typer.Option(None, "--properties", help="Properties of models to show, separated by commas."),
     sort: str = typer.Option("average", "--sort", help=f"{SORTS}; the greatest first."),
     ascending: bool = typer.Option(False, "--ascending", help="The least first."),
-    synthetic: bool = typer.Option(False, "--synthetic", help="Show benchmarks whose data are planted, too."),
+    synthetic: bool = SYNTHETIC,
     snapshot: str = typer.Option(None, "--snapshot", help="As it stood at this time, such as 2026-01-31T12:00:00Z."),
-    as_csv: bool = typer.Option(False, "--csv", help="Print CSV instead of a table."),
+    as_csv: bool = CSV,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show the leaderboard."""
+    """Show the leaderboard. -q prints the models' ids.
+
+    Example: broca leaderboard --benchmarks futrell2018,pereira2018-example --tuning base
+    """
     if context.invoked_subcommand is not None:
         return
-    if as_csv and as_json:
-        raise typer.BadParameter("--csv and --json exclude each other")
     filters = BoardFilters(
-        protocol=protocol,
-        benchmarks=[name.strip() for name in benchmarks.split(",") if name.strip()] if benchmarks else None,
-        family=family,
-        tuning=tuning,
-        params_min=params_min,
-        params_max=params_max,
-        sort=sort if ascending else f"-{sort}",
-        include_synthetic=synthetic,
-        snapshot=snapshot,
+        protocol=protocol, benchmarks=names_in(benchmarks) or None, family=family, tuning=tuning, snapshot=snapshot
     )
+    filters |= BoardFilters(params_min=params_min, params_max=params_max, include_synthetic=synthetic)
+    filters["properties"] = names_in(properties) or None
+    filters["sort"] = sort if ascending else f"-{sort}"
     with Client(server) as client:
         if as_csv:
             text = client.leaderboard_csv(**filters)
             typer.echo(text, nl=not text.endswith("\n"))
-        else:
-            _show(client, client.leaderboard(**filters), as_json=as_json)
-
-
-def _show(client: Client, board: Leaderboard, *, as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(board.model_dump(mode="json"), indent=2))
-    else:
-        show_board(client, board)
+            return
+        board = client.leaderboard(**filters)
+        ids = [row.model.id for row in board.data]
+        show(board, lambda: _picture(client, board), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def show_board(client: Client, board: Leaderboard) -> None:
     """Print the leaderboard as a table."""
+    results_console().print(_picture(client, board))
+
+
+def _picture(client: Client, board: Leaderboard) -> Group:
     planted = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
     shown = {name for row in board.data for name in row.scores}
     columns = [column for column in board.columns if column.key in shown]
@@ -84,17 +81,21 @@ def show_board(client: Client, board: Leaderboard) -> None:
         table.add_column("may be", justify="right")
         table.add_column("group", justify="right")
     table.add_column("model")
+    properties = list(dict.fromkeys(name for row in board.data for name in row.model.properties))
+    for name in properties:
+        table.add_column(name, justify="right")
     for column in columns:
         unit = f"\n{column.unit}" if column.unit else ""
         table.add_column(f"{label(column.key, is_synthetic=column.key in planted)}{unit}", justify="right")
     table.add_column(f"average\n{board.average_unit}" if board.average_unit else "average", justify="right")
     for row in board.data:
         cells = [_cell(row.scores.get(column.key)) for column in columns]
-        table.add_row(*_places(row, has_ties), row.model.id, *cells, number(row.average))
+        beside = [number(row.model.properties.get(name)) for name in properties]
+        table.add_row(*_places(row, has_ties), row.model.id, *beside, *cells, number(row.average))
     notes = [] if board.data else [Text("no scores yet; --synthetic shows those on planted data, too")]
     if planted & shown:
         notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
-    results_console().print(Group(table, *notes))
+    return Group(table, *notes)
 
 
 def _places(row: LeaderboardRow, has_ties: bool) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import typer
@@ -10,43 +9,50 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..board import BoardChange, CellChange, CellScore, Place
+from ..board import BoardChange, CellChange, CellScore, Place, Snapshot
 from ..client import Client
-from .display import number, results_console
-from .options import JSON, PROTOCOL, SERVER
+from .display import number, show
+from .options import BENCHMARKS, JSON, PROTOCOL, QUIET, SERVER, names_in
 
 
-def snapshots(protocol: str = PROTOCOL, as_json: bool = JSON, server: str = SERVER) -> None:
-    """List the times at which scores came, newest first."""
+def snapshots(protocol: str = PROTOCOL, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
+    """List the times at which scores came, newest first. -q prints the times alone.
+
+    Example: broca leaderboard snapshots --protocol grouped
+    """
     with Client(server) as client:
         found = client.snapshots(protocol=protocol)
-    if as_json:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
-        return
-    table = Table(title=f"Snapshots under {protocol}", title_justify="left")
-    for name in ("snapshot", "scores", "models", "benchmarks"):
-        table.add_column(name, justify="left" if name == "snapshot" else "right")
-    for one in found:
-        table.add_row(one.snapshot, str(one.n_scores), str(one.n_models), str(one.n_benchmarks))
-    results_console().print(table)
+    ids = (one.snapshot for one in found)
+    show(found, lambda: _times(found, protocol), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def diff(
     start: str = typer.Option(..., "--from", help="The first time, such as 2026-01-31T12:00:00Z."),
     end: str = typer.Option(None, "--to", help="The second time; now if absent."),
     protocol: str = PROTOCOL,
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas."),
+    benchmarks: str = BENCHMARKS,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show which models changed between two times, and what changed them."""
-    chosen = [name.strip() for name in benchmarks.split(",") if name.strip()] if benchmarks else None
+    """Show which models changed between two times, and what changed them. -q prints the models' ids.
+
+    Example: broca leaderboard diff --from 2026-01-31T12:00:00Z
+    """
+    chosen = names_in(benchmarks) or None
     with Client(server) as client:
         found = client.leaderboard_diff(start, end, protocol=protocol, benchmarks=chosen)
-    if as_json:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
-    else:
-        results_console().print(_picture(found, f"From {start} to {end or 'now'} under {protocol}"))
+    title, ids = f"From {start} to {end or 'now'} under {protocol}", (one.model for one in found)
+    show(found, lambda: _picture(found, title), as_json=as_json, quiet=quiet, ids=ids)
+
+
+def _times(found: Sequence[Snapshot], protocol: str) -> Table:
+    table = Table(title=f"Snapshots under {protocol}", title_justify="left")
+    for name in ("snapshot", "scores", "models", "benchmarks"):
+        table.add_column(name, justify="left" if name == "snapshot" else "right")
+    for one in found:
+        table.add_row(one.snapshot, str(one.n_scores), str(one.n_models), str(one.n_benchmarks))
+    return table
 
 
 def _picture(found: Sequence[BoardChange], title: str) -> Group:

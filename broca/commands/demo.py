@@ -8,7 +8,10 @@ import typer
 def demo(
     real: bool = typer.Option(False, "--real", help="A real model on real data instead of planted ones."),
 ) -> None:
-    """Start a server, score a small model, show the leaderboard, remove everything again."""
+    """Start a server, score a small model, show the leaderboard, remove everything again.
+
+    Example: broca demo --real
+    """
     from ..demo import run
 
     raise typer.Exit(run(is_real=real))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console, Group
+import typer
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -14,7 +16,7 @@ from rich.text import Text
 
 from ..errors import BrocaError
 from ..matching import MatchedPerplexity
-from ..results import BaselineScore, Job, ProblemDocument, Progress, Score
+from ..results import BaselineScore, Job, ProblemDocument, Progress, Result, Score
 
 WIDTH_OF_A_FILE = 240
 """Columns where the output is no terminal: nothing is cut off."""
@@ -30,6 +32,37 @@ def results_console() -> Console:
 def messages_console() -> Console:
     """Where progress and errors go."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH_OF_A_FILE, highlight=False)
+
+
+def show(
+    found: object,
+    picture: Callable[[], RenderableType],
+    *,
+    as_json: bool,
+    quiet: bool = False,
+    ids: Iterable[str] = (),
+) -> None:
+    """Print what was found in the form that was asked for: as JSON, as ids one a line, or as it looks.
+
+    `found` is a result of the server, a sequence of them, or a JSON value; the picture is drawn where it is shown.
+    """
+    if as_json:
+        typer.echo(json.dumps(as_document(found), indent=2))
+    elif quiet:
+        for identifier in ids:
+            typer.echo(identifier)
+    else:
+        drawn = picture()
+        results_console().print(drawn, soft_wrap=isinstance(drawn, Text))
+
+
+def as_document(found: object) -> object:
+    """Results as the server's JSON has them; a plain JSON value as it is."""
+    if isinstance(found, Result):
+        return found.model_dump(mode="json")
+    if isinstance(found, dict):
+        return {name: as_document(value) for name, value in found.items()}
+    return [as_document(one) for one in found] if isinstance(found, list | tuple) else found
 
 
 def show_error(error: BrocaError) -> None:

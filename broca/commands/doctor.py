@@ -16,7 +16,10 @@ def doctor(
     as_json: bool = JSON,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Look over this machine and the service of the environment; ends with 1 where something fails."""
+    """Look over this machine and the service of the environment; ends with 1 where something fails.
+
+    Example: broca doctor
+    """
     from api.settings import ApiSettings
 
     from ..checkup import Verdict, everything, worker_here

@@ -10,14 +10,14 @@ import typer
 from ..client import Client
 from ..harness import Evaluation, evaluate, program
 from ..property_files import read_properties
-from .options import SERVER
+from .options import JSON, KNOWN_MODEL, QUIET, REVISION, SERVER, names_in
 from .properties import send
 
 
 def evaluate_model(
-    model: str = typer.Argument(metavar="MODEL", help="A model of the hub or local/NAME that was scored here."),
+    model: str = KNOWN_MODEL,
     tasks: str = typer.Option(..., "--tasks", help="Tasks or groups of the harness, separated by commas."),
-    revision: str = typer.Option(None, "--revision", help="A commit of the hub; the values are of it alone."),
+    revision: str = REVISION,
     include_path: Path = typer.Option(None, "--include-path", help="A folder with tasks of your own."),
     n_shots: int = typer.Option(
         None, "--shots", min=0, help="Examples before each question; the task's own if absent."
@@ -27,13 +27,18 @@ def evaluate_model(
     ),
     dtype: str = typer.Option(None, "--dtype", help="float32 or bfloat16; the weights' own if absent."),
     batch_size: str = typer.Option("auto", "--batch-size", help="Questions at a time."),
-    output: Path = typer.Option(None, "--output", help="A folder that keeps the harness' results."),
+    output: Path = typer.Option(None, "--output", "-o", help="A folder that keeps the harness' results."),
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Run lm-evaluation-harness on this machine and set what it measures as properties."""
+    """Run lm-evaluation-harness on this machine and set what it measures as properties.
+
+    Example: broca properties evaluate gpt2 --tasks mmlu,bbh
+    """
     asked = Evaluation(
         model=model,
-        tasks=[name.strip() for name in tasks.split(",") if name.strip()],
+        tasks=names_in(tasks),
         revision=revision,
         include_path=include_path,
         n_shots=n_shots,
@@ -46,4 +51,4 @@ def evaluate_model(
         client.model(model, revision=revision)
     with TemporaryDirectory(prefix="broca-evaluate-") as temporary:
         results = evaluate(asked, output or Path(temporary))
-        send(read_properties(results, model=model, revision=revision), server)
+        send(read_properties(results, model=model, revision=revision), server, as_json=as_json, quiet=quiet)

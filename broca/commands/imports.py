@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.text import Text
 
 from ..client import Client
-from .display import messages_console
-from .options import JSON, SERVER
+from .display import messages_console, show
+from .options import JSON, QUIET, SERVER
 
 
 def import_model(
@@ -27,10 +27,14 @@ def import_model(
     ),
     replace: bool = typer.Option(False, "--replace", help="Let the name mean this file from now on."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Send a file of responses to the server, to be scored as `imported/NAME`."""
-    with Client(server) as client, _upload_view(file.name) as show:
+    """Send a file of responses to the server, to be scored as `imported/NAME`. -q prints that name.
+
+    Example: broca models import davinci surprisals.csv --kind surprisals --unit bits
+    """
+    with Client(server) as client, _upload_view(file.name) as look:
         model = client.import_model(
             name,
             file,
@@ -40,13 +44,11 @@ def import_model(
             source=source,
             allow_mismatch=allow_mismatch,
             replace=replace,
-            on_progress=show,
+            on_progress=look,
         )
-    if as_json:
-        typer.echo(json.dumps(model.model_dump(mode="json"), indent=2))
-        return
     rows = (model.labels or {}).get("n_rows", "–")
-    typer.echo(f"{model.id} at {model.revision}: {model.architecture}, {rows} rows")
+    said = f"{model.id} at {model.revision}: {model.architecture}, {rows} rows"
+    show(model, lambda: Text(said), as_json=as_json, quiet=quiet, ids=[model.id])
 
 
 @contextmanager
@@ -65,11 +67,11 @@ def _upload_view(name: str) -> Iterator[Callable[[int, int], None]]:
 def _plain_lines(name: str) -> Callable[[int, int], None]:
     shown = 0
 
-    def show(n_sent: int, n_bytes: int) -> None:
+    def look(n_sent: int, n_bytes: int) -> None:
         nonlocal shown
         quarter = 4 * n_sent // max(n_bytes, 1)
         if quarter > shown:
             shown = quarter
             messages_console().print(f"{name}: {25 * quarter} % of {n_bytes / 1e6:.1f} MB sent", markup=False)
 
-    return show
+    return look

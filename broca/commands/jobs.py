@@ -1,51 +1,104 @@
-"""`broca jobs`, `broca cancel` and `broca retry`: what the server has been asked for."""
+"""`broca jobs`, `broca wait`, `broca cancel` and `broca retry`: what the server has been asked for."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import typer
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from ..client import Client
 from ..results import Job
-from .display import results_console
-from .options import JSON, SERVER
+from . import completion
+from .display import show
+from .options import JOB, JOBS, JSON, QUIET, SERVER
+from .score import end_as, show_end, watched
+
+app = typer.Typer(invoke_without_command=True)
 
 
+@app.callback()
 def jobs(
-    status: str = typer.Option(None, "--status", help="Only jobs of this status."),
+    context: typer.Context,
+    status: str = typer.Option(None, "--status", autocompletion=completion.statuses, help="Only jobs of this status."),
     limit: int = typer.Option(50, "--limit", min=1, help="How many jobs at the most."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    Example: broca jobs --status failed
+    """
+    if context.invoked_subcommand is not None:
+        return
     with Client(server) as client:
         found = list(islice(client.jobs(status=status, page_size=min(limit, 200)), limit))
-    if as_json:
-        typer.echo(json.dumps([job.model_dump(mode="json") for job in found], indent=2))
-        return
+    show(found, lambda: _table(found), as_json=as_json, quiet=quiet, ids=(job.id for job in found))
+
+
+@app.command("show")
+def show_job(job_id: str = JOB, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
+    """Show a job as it stands, with its runs. -q prints the ids of the scores that it has.
+
+    Example: broca jobs show job_5b5fa5122bb5400cdeaa
+    """
+    with Client(server) as client:
+        job = client.job(job_id)
+    show(job, lambda: _picture(job), as_json=as_json, quiet=quiet, ids=scores_of([job]))
+
+
+def wait(
+    job_ids: list[str] = JOBS,
+    timeout_s: float = typer.Option(None, "--timeout", min=0, metavar="S", help="Seconds to wait for each at most."),
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
+    server: str = SERVER,
+) -> None:
+    """Wait until jobs have ended and show their scores. -q prints the scores' ids.
+
+    Example: broca wait job_5b5fa5122bb5400cdeaa --timeout 600
+    """
+    with Client(server) as client:
+        ended = [watched(client, job_id, timeout_s=timeout_s) for job_id in dict.fromkeys(job_ids)]
+        show_end(client, ended, as_json=as_json, quiet=quiet)
+    end_as(*ended)
+
+
+def cancel(job_ids: list[str] = JOBS, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
+    """Stop jobs; a finished one stays as it is.
+
+    Example: broca cancel job_5b5fa5122bb5400cdeaa
+    """
+    with Client(server) as client:
+        found = [client.cancel(job_id) for job_id in dict.fromkeys(job_ids)]
+    said = "\n".join(f"{job.id} {job.status}" for job in found)
+    show(found, lambda: Text(said), as_json=as_json, quiet=quiet, ids=(job.id for job in found))
+
+
+def retry(job_id: str = JOB, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
+    """Ask again for the runs of a finished job that have no score; prints the new job's id.
+
+    Example: broca retry job_5b5fa5122bb5400cdeaa
+    """
+    with Client(server) as client:
+        job = client.retry(job_id)
+    show(job, lambda: Text(job.id), as_json=as_json, quiet=quiet, ids=[job.id])
+
+
+def scores_of(jobs: Sequence[Job]) -> Iterator[str]:
+    """The ids of the scores that jobs have."""
+    return (run.score for job in jobs for run in job.runs if run.score is not None)
+
+
+def _table(found: Sequence[Job]) -> Table:
     table = Table("job", "status", "model", "protocol", "benchmarks", "created", "done")
     for job in found:
         table.add_row(*_cells(job))
-    results_console().print(table)
-
-
-def cancel(job_id: str = typer.Argument(metavar="JOB", help="The job's id."), server: str = SERVER) -> None:
-    """Stop a job; a finished one stays as it is."""
-    with Client(server) as client:
-        job = client.cancel(job_id)
-    typer.echo(f"{job.id} {job.status}")
-
-
-def retry(
-    job_id: str = typer.Argument(metavar="JOB", help="The job's id."), as_json: bool = JSON, server: str = SERVER
-) -> None:
-    """Ask again for the runs of a finished job that have no score; prints the new job's id."""
-    with Client(server) as client:
-        job = client.retry(job_id)
-    typer.echo(json.dumps(job.model_dump(mode="json"), indent=2) if as_json else job.id)
+    return table
 
 
 def _cells(job: Job) -> tuple[str, ...]:
@@ -59,3 +112,20 @@ def _cells(job: Job) -> tuple[str, ...]:
         "–" if job.created_at is None else f"{job.created_at:%Y-%m-%d %H:%M:%S}",
         "–" if fraction is None else f"{100 * fraction:.0f} %",
     )
+
+
+def _picture(job: Job) -> Group:
+    """A job, then its runs one below the other, then why some have no score."""
+    table = Table("benchmark", "status", "attempt", "score", "started", "finished")
+    for run in job.runs:
+        times = ("–" if at is None else f"{at:%H:%M:%S}" for at in (run.started_at, run.finished_at))
+        table.add_row(run.benchmark, run.status, str(run.attempt or "–"), run.score or "–", *times)
+    revision = job.model.revision or job.model.requested_revision
+    model = job.model.id if revision is None else f"{job.model.id} at {revision}"
+    title = Text(f"{job.id} {job.status}: {model} under {job.protocol}")
+    why = [
+        Text(f"{run.benchmark}: {run.error.detail or run.error.code} [{run.error.code}]", style="red")
+        for run in job.runs
+        if run.error is not None
+    ]
+    return Group(title, table, *why)

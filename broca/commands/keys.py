@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
-from .display import messages_console, results_console, show_problem
-from .options import DATA_DIR, JSON
+from .display import messages_console, show, show_problem
+from .options import DATA_DIR, JSON, QUIET
 
 if TYPE_CHECKING:
     from storage.api_keys import ApiKey
@@ -28,9 +28,13 @@ def create(
     name: str = typer.Option(..., "--name", help="Whose key it is, for the list."),
     scope: str = typer.Option(..., "--scope", metavar="read|submit|admin", help="What it may be used for."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Make a key. It is shown this once: the database keeps only a digest of its secret."""
+    """Make a key. It is shown this once: the database keeps only a digest of its secret.
+
+    Example: broca keys create --name Ada --scope submit
+    """
     from storage import api_keys
 
     from .work import bring_up_to_date
@@ -42,38 +46,35 @@ def create(
     bring_up_to_date(_database_url(data_dir))
     with _database(data_dir) as database, database.write() as session:
         key, text = api_keys.create(session, name.strip(), api_keys.Scope(scope))
-    if as_json:
-        typer.echo(json.dumps({**_shown(key), "key": text}, indent=2))
-        return
-    messages_console().print(f"{key.id}, scope {scope}. Keep the key: it is not shown again.", markup=False)
-    typer.echo(text)
+    if not (as_json or quiet):
+        messages_console().print(f"{key.id}, scope {scope}. Keep the key: it is not shown again.", markup=False)
+    show({**_shown(key), "key": text}, lambda: Text(text), as_json=as_json, quiet=quiet, ids=[text])
 
 
 @app.command("list")
-def list_keys(as_json: bool = JSON, data_dir: Path = DATA_DIR) -> None:
-    """List the keys, revoked ones too; never their secrets."""
+def list_keys(as_json: bool = JSON, quiet: bool = QUIET, data_dir: Path = DATA_DIR) -> None:
+    """List the keys, revoked ones too; never their secrets.
+
+    Example: broca keys list
+    """
     from storage import api_keys
 
     with _database(data_dir) as database, database.read() as session:
         found = [_shown(key) for key in api_keys.list_keys(session)]
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    table = Table("key", "name", "begins with", "scopes", "created", "revoked")
-    for row in found:
-        times = (
-            "–" if row[name] is None else row[name][:19].replace("T", " ") for name in ("created_at", "revoked_at")
-        )
-        table.add_row(row["id"], row["name"], f"broca_{row['prefix']}", ", ".join(row["scopes"]), *times)
-    results_console().print(table)
+    show(found, lambda: _table(found), as_json=as_json, quiet=quiet, ids=(row["id"] for row in found))
 
 
 @app.command("revoke")
 def revoke(
     key_id: str = typer.Argument(metavar="KEY", help="The key's id, as `broca keys list` shows it."),
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
     data_dir: Path = DATA_DIR,
 ) -> None:
-    """Let a key open nothing any more; servers notice within seconds. Its jobs stay."""
+    """Let a key open nothing any more; servers notice within seconds. Its jobs stay.
+
+    Example: broca keys revoke key_3c9d1e
+    """
     from storage import api_keys
 
     with _database(data_dir) as database, database.write() as session:
@@ -81,7 +82,17 @@ def revoke(
     if key is None:
         show_problem("error: no key has this id", code="not_found", hint="`broca keys list` shows them")
         raise typer.Exit(2)
-    typer.echo(f"{key.id} revoked")
+    show(_shown(key), lambda: Text(f"{key.id} revoked"), as_json=as_json, quiet=quiet, ids=[key.id])
+
+
+def _table(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("key", "name", "begins with", "scopes", "created", "revoked")
+    for row in found:
+        times = (
+            "–" if row[name] is None else row[name][:19].replace("T", " ") for name in ("created_at", "revoked_at")
+        )
+        table.add_row(row["id"], row["name"], f"broca_{row['prefix']}", ", ".join(row["scopes"]), *times)
+    return table
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:

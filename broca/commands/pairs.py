@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import typer
@@ -11,29 +10,35 @@ from rich.table import Table
 
 from ..client import Client
 from ..pairs import Pair
-from .display import number, results_console
-from .options import CHART, JSON, PROTOCOL, SERVER, THEME
+from .display import number, show
+from .options import BENCHMARKS, CHART, JSON, PROTOCOL, QUIET, SERVER, THEME, names_in
 from .pictures import save_chart
 
 
 def pairs(
     protocol: str = PROTOCOL,
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Only these, separated by commas."),
+    benchmarks: str = BENCHMARKS,
+    against: str = typer.Option("furthest", "--against", help="Which scored ancestor: furthest back, or nearest."),
     chart: Path = CHART,
     theme: str = THEME,
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show how far tuned models are from the models that they were made from."""
-    chosen = [name.strip() for name in benchmarks.split(",") if name.strip()] if benchmarks else None
+    """Show how far tuned models are from the models that they were made from. -q prints the tuned models' ids.
+
+    Example: broca pairs --benchmarks futrell2018
+    """
+    chosen = names_in(benchmarks) or None
     with Client(server) as client:
-        found = client.pairs(protocol=protocol, benchmarks=chosen, layers=as_json)
+        found = client.pairs(protocol=protocol, benchmarks=chosen, against=against, layers=as_json)
         if chart is not None:
-            asked = {"protocol": protocol, "theme": theme}
+            asked = {"protocol": protocol, "against": against, "theme": theme}
             save_chart(chart, lambda format: client.pairs_chart(benchmarks=chosen, format=format, **asked))
-    if as_json:
-        typer.echo(json.dumps([pair.model_dump(mode="json") for pair in found], indent=2))
-        return
+    show(found, lambda: _table(found, protocol), as_json=as_json, quiet=quiet, ids=(pair.tuned for pair in found))
+
+
+def _table(found: Sequence[Pair], protocol: str) -> Table:
     table = Table(title=f"Pairs under {protocol}", title_justify="left")
     table.add_column("base")
     table.add_column("tuned")
@@ -44,7 +49,7 @@ def pairs(
     for pair in found:
         for cells in _rows(pair):
             table.add_row(*cells)
-    results_console().print(table)
+    return table
 
 
 def _rows(pair: Pair) -> Iterator[tuple[str, ...]]:

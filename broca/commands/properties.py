@@ -12,8 +12,8 @@ from rich.text import Text
 from ..client import Client
 from ..models import Model
 from ..property_files import PropertyFile, read_properties
-from .display import messages_console, results_console
-from .options import JSON, SERVER
+from .display import messages_console, show
+from .options import JSON, KNOWN_MODEL, QUIET, REVISION, SERVER
 
 app = typer.Typer(help="What is known of models beside their scores.", no_args_is_help=True)
 
@@ -22,32 +22,37 @@ MAX_VALUES = 500
 
 
 @app.command("show")
-def show(
-    model: str = typer.Argument(metavar="MODEL", help="A model that was scored or imported."),
-    revision: str = typer.Option(None, "--revision", help="A commit; the newest known one if absent."),
+def show_properties(
+    model: str = KNOWN_MODEL,
+    revision: str = REVISION,
     as_json: bool = JSON,
     server: str = SERVER,
 ) -> None:
-    """Show a model's properties with their sources, and its lineage."""
+    """Show a model's properties with their sources, and its lineage.
+
+    Example: broca properties show gpt2
+    """
     with Client(server) as client:
         found = client.model(model, revision=revision)
-    if as_json:
-        typer.echo(found.model_dump_json(indent=2))
-    else:
-        results_console().print(_picture(found))
+    show(found, lambda: _picture(found), as_json=as_json)
 
 
 @app.command("import")
 def import_properties(
     file: Path = typer.Argument(metavar="FILE", help="Results of lm-evaluation-harness (JSON), or a table (.csv)."),
     model: str = typer.Option(None, "--model", help="Whose they are; what the file says if absent."),
+    as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Set properties from a file, all of them or none, and say what was left out."""
-    send(read_properties(file, model=model), server)
+    """Set properties from a file, all of them or none, and say what was left out. -q prints the models' ids.
+
+    Example: broca properties import results.json --model gpt2
+    """
+    send(read_properties(file, model=model), server, as_json=as_json, quiet=quiet)
 
 
-def send(found: PropertyFile, server: str | None) -> None:
+def send(found: PropertyFile, server: str | None, *, as_json: bool, quiet: bool) -> None:
     """Send what a file holds, all or nothing, and say what was taken and left. Ends with 1 where nothing was."""
     if len(found.taken) > MAX_VALUES:
         raise typer.BadParameter(f"the file has {len(found.taken)} values; give at most {MAX_VALUES} at a time")
@@ -55,8 +60,11 @@ def send(found: PropertyFile, server: str | None) -> None:
     if found.taken:
         with Client(server) as client:
             n_taken = client.import_properties([one.as_json() for one in found.taken])
-    for one in found.taken:
-        typer.echo(f"{one.model} {one.name} {one.value} ({one.source})")
+    lines = [f"{one.model} {one.name} {one.value} ({one.source})" for one in found.taken]
+    told = {"taken": [one.as_json() for one in found.taken], "left": [list(one) for one in found.left]}
+    if lines or as_json:
+        ids = dict.fromkeys(one.model for one in found.taken)
+        show(told, lambda: Text("\n".join(lines)), as_json=as_json, quiet=quiet, ids=ids)
     console = messages_console()
     for name, reason in found.left:
         console.print(f"left {name}: {reason}", markup=False, highlight=False, soft_wrap=True)

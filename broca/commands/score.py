@@ -2,82 +2,106 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
+from typing import Any
 
 import typer
+from rich.console import Group
+from rich.text import Text
 
 from ..client import Client
 from ..results import Job, Score
-from .display import messages_console, progress_view, results_console, score_table, show_failed_runs
-from .options import JSON, PROTOCOL, SERVER
+from . import completion
+from .display import messages_console, progress_view, results_console, score_table, show, show_failed_runs
+from .locally import score_locally
+from .options import BENCHMARK, JSON, LOCAL, MODEL, PROTOCOL, QUIET, REVISION, SERVER
+from .reading import ADAPTER, CONTEXT, DTYPE, POOLING, PROMPT_FORMAT, SURPRISAL, given
+
+MORE = typer.Argument(
+    None, metavar="[BENCHMARK]...", autocompletion=completion.benchmarks, help="More benchmarks, as after -b."
+)
 
 
 def score(
-    model: str = typer.Argument(
-        help="A model of the hub (gpt2), local/<folder>, demo/tiny, untrained/<id>@<seed> or imported/<name>."
-    ),
-    more: list[str] = typer.Argument(None, metavar="[BENCHMARK]...", help="More benchmarks, as after -b."),
-    benchmarks: list[str] = typer.Option(..., "--benchmark", "-b", help="A benchmark; may be given several times."),
+    model: str = MODEL,
+    more: list[str] = MORE,
+    benchmarks: list[str] = BENCHMARK,
     protocol: str = PROTOCOL,
-    revision: str = typer.Option(None, "--revision", help="Branch, tag or commit of the model."),
-    dtype: str = typer.Option(None, "--dtype", help="Number format that the model runs in."),
-    context: str = typer.Option(
-        None, "--context", help="What is read before a stimulus: story, sentence, window:N, concat."
-    ),
-    pooling: str = typer.Option(None, "--pooling", help="Which tokens stand for a stimulus: last, mean."),
-    prompt_format: str = typer.Option(None, "--prompt-format", help="What is put around a text: plain, chat."),
-    surprisal: str = typer.Option(None, "--surprisal", help="Where surprisals come from: auto, pseudo-log-likelihood."),
-    adapter: str = typer.Option(None, "--adapter", help="A LoRA adapter to merge: organisation/name@<commit sha>."),
+    revision: str = REVISION,
+    dtype: str = DTYPE,
+    context: str = CONTEXT,
+    pooling: str = POOLING,
+    prompt_format: str = PROMPT_FORMAT,
+    surprisal: str = SURPRISAL,
+    adapter: str = ADAPTER,
     force: bool = typer.Option(False, "--force", help="Compute again, even where the score is known."),
+    local: bool = LOCAL,
     wait: bool = typer.Option(True, "--wait/--no-wait", help="Wait for the scores."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Score a model on benchmarks."""
+    """Score a model on benchmarks. -q prints the scores' ids.
+
+    Example: broca score gpt2 -b futrell2018 -b pereira2018-example
+    """
+    reading = {"context": context, "pooling": pooling, "prompt_format": prompt_format, "surprisal": surprisal}
+    options = given(dtype=dtype, adapter=adapter, **reading)
+    named = [*benchmarks, *(more or [])]
+    if local and not wait:
+        raise typer.BadParameter("--local and --no-wait exclude each other")
+    asked: dict[str, Any] = {"revision": revision, "options": options, "force": force}
+    if local:
+        score_locally(model, named, protocol, as_json=as_json, quiet=quiet, **asked)
+        return
     with Client(server) as client:
-        reading = {"context": context, "pooling": pooling, "prompt_format": prompt_format, "surprisal": surprisal}
-        options = _given(dtype=dtype, adapter=adapter, **reading)
-        benchmarks = [*benchmarks, *(more or [])]
-        job = client.submit(model, benchmarks, protocol, revision=revision, options=options, force=force)
+        job = client.submit(model, named, protocol, **asked)
         if not wait:
-            typer.echo(_as_text(job.model_dump(mode="json")) if as_json else job.id)
+            show(job, lambda: Text(job.id), as_json=as_json, quiet=quiet, ids=[job.id])
             return
-        job = _watch(client, job)
-        _show_end(client, job, as_json=as_json)
-    show_failed_runs(job)
-    if not job.has_succeeded:
+        job = watched(client, job.id)
+        show_end(client, [job], as_json=as_json, quiet=quiet)
+    end_as(job)
+
+
+def show_end(client: Client, jobs: Sequence[Job], *, as_json: bool, quiet: bool) -> None:
+    """Print the scores of ended jobs: a table for each job, their JSON, or their ids."""
+    if quiet and not as_json:
+        ids = [run.score for job in jobs for run in job.runs if run.score is not None]
+        show(None, Group, as_json=False, quiet=True, ids=ids)
+        return
+    scores = [[client.score(run.score) for run in job.runs if run.score is not None] for job in jobs]
+    told: dict[str, object] = {"job": jobs[0]} if len(jobs) == 1 else {"jobs": list(jobs)}
+    found = {**told, "scores": [score for some in scores for score in some]}
+    if as_json or any(scores):
+        show(found, lambda: picture_of(client, *scores), as_json=as_json)
+
+
+def picture_of(client: Client, *scores: Sequence[Score]) -> Group:
+    """A table for each sequence of scores that holds any; planted data are marked."""
+    synthetic = {one.id for one in client.benchmarks() if one.synthetic}
+    return Group(*(score_table(some, synthetic=synthetic) for some in scores if some))
+
+
+def show_scores(client: Client, scores: Sequence[Score]) -> None:
+    """Print a table of scores, if there are any."""
+    if scores:
+        results_console().print(picture_of(client, scores))
+
+
+def end_as(*jobs: Job) -> None:
+    """Say why runs have no score; ends the command with 1 where there are such."""
+    for job in jobs:
+        show_failed_runs(job)
+    if not all(job.has_succeeded for job in jobs):
         raise typer.Exit(1)
 
 
-def _show_end(client: Client, job: Job, *, as_json: bool) -> None:
-    scores = [client.score(run.score) for run in job.runs if run.score is not None]
-    if as_json:
-        found = {"job": job.model_dump(mode="json"), "scores": [score.model_dump(mode="json") for score in scores]}
-        typer.echo(_as_text(found))
-    else:
-        show_scores(client, scores)
-
-
-def show_scores(client: Client, scores: list[Score]) -> None:
-    """Print a table of scores, if there are any."""
-    if scores:
-        synthetic = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
-        results_console().print(score_table(scores, synthetic=synthetic))
-
-
-def _given(**options: str | None) -> dict[str, str]:
-    """The options that were given; the server knows the defaults of the others, and which values there are."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _as_text(document: object) -> str:
-    return json.dumps(document, indent=2)
-
-
-def _watch(client: Client, job: Job) -> Job:
+def watched(client: Client, job_id: str, *, timeout_s: float | None = None) -> Job:
+    """The job once it has ended, shown meanwhile; an interruption leaves it going and ends the command with 130."""
     try:
-        with progress_view() as show:
-            return client.wait(job.id, show)
+        with progress_view() as look:
+            return client.wait(job_id, look, timeout_s=timeout_s)
     except KeyboardInterrupt:
-        messages_console().print(f"job {job.id} goes on; `broca cancel {job.id}` stops it", markup=False)
+        messages_console().print(f"job {job_id} goes on; `broca cancel {job_id}` stops it", markup=False)
         raise typer.Exit(130) from None

@@ -8,9 +8,10 @@ import typer
 
 from ..client import FORMATS, Client
 from ..errors import FileUnusable
-from .display import matched_table, messages_console, results_console
-from .options import SERVER, THEME
+from .display import matched_table, messages_console, show
+from .options import JSON, QUIET, SCORE, SERVER, THEME, names_in
 from .pictures import save_chart
+from .score import picture_of
 
 REASONS = {
     "no_perplexity": "the score knows no perplexity or no ΔLL: it is none of reading, or words have no frequencies",
@@ -23,15 +24,29 @@ REASONS = {
 app = typer.Typer(help="What lies behind a score.", no_args_is_help=True)
 
 
+@app.command("show")
+def show_score(score_id: str = SCORE, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
+    """Show a score with its ceiling, its interval and what stands beside it.
+
+    Example: broca scores show score_489a340037c2b9bc585d
+    """
+    with Client(server) as client:
+        found = client.score(score_id)
+        show(found, lambda: picture_of(client, [found]), as_json=as_json, quiet=quiet, ids=[found.id])
+
+
 @app.command("surprisals")
 def surprisals(
-    score_id: str = typer.Argument(metavar="SCORE", help="The id of a score of reading."),
+    score_id: str = SCORE,
     output: Path = typer.Option(
         None, "--output", "-o", help="File to write, .csv or .parquet; without it CSV is printed."
     ),
     server: str = SERVER,
 ) -> None:
-    """Give every word behind a score of reading, with its surprisals and times."""
+    """Give every word behind a score of reading, with its surprisals and times.
+
+    Example: broca scores surprisals score_489a340037c2b9bc585d --output words.parquet
+    """
     written = "csv" if output is None else FORMATS.get(output.suffix.lower())
     if written not in {"csv", "parquet"}:
         raise FileUnusable(f"{output} does not say its format by its ending", hint="known endings: .csv, .parquet")
@@ -48,33 +63,37 @@ def surprisals(
 
 @app.command("chart")
 def chart(
-    score_id: str = typer.Argument(metavar="SCORE", help="The id of a score with layers."),
+    score_id: str = SCORE,
     output: Path = typer.Option(..., "--output", "-o", help="File to write: .svg, .png or .vl.json."),
     theme: str = THEME,
     server: str = SERVER,
 ) -> None:
-    """Draw the layer curve of a score with its ceiling and its baselines."""
+    """Draw the layer curve of a score with its ceiling and its baselines.
+
+    Example: broca scores chart score_489a340037c2b9bc585d --output curve.svg
+    """
     with Client(server) as client:
         save_chart(output, lambda format: client.score_chart(score_id, format=format, theme=theme))
 
 
 @app.command("matched")
 def matched(
-    score_id: str = typer.Argument(metavar="SCORE", help="The id of a score of reading."),
+    score_id: str = SCORE,
     base: str = typer.Option(None, "--base", help="Ids of base models, separated by commas; else all untuned ones."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON instead of a table."),
+    as_json: bool = JSON,
     server: str = SERVER,
 ) -> None:
-    """Compare a score's ΔLL with that of base models of the same perplexity."""
-    named = [name.strip() for name in base.split(",") if name.strip()] if base else None
+    """Compare a score's ΔLL with that of base models of the same perplexity.
+
+    Example: broca scores matched score_489a340037c2b9bc585d --base gpt2,distilgpt2
+    """
+    named = names_in(base) or None
     with Client(server) as client:
         found = client.matched_perplexity(score_id, base=named)
-    if as_json:
-        typer.echo(found.model_dump_json(indent=2))
-        return
-    if found.base.missing:
+    if found.base.missing and not as_json:
         messages_console().print(f"without a score here: {', '.join(found.base.missing)}", markup=False)
+    if found.reason is None or as_json:
+        show(found, lambda: matched_table(found), as_json=as_json)
     if found.reason is not None:
         messages_console().print(REASONS.get(found.reason, found.reason).format(base=found.base), markup=False)
         raise typer.Exit(1)
-    results_console().print(matched_table(found))

@@ -21,7 +21,10 @@ def serve(
     ready_file: Path = typer.Option(None, "--ready-file", help="Written as JSON (url, pid, data_dir) once ready."),
     stop_with_stdin: bool = typer.Option(False, "--stop-with-stdin", hidden=True, help="Stop when stdin closes."),
 ) -> None:
-    """Serve the API here, with a database and one worker."""
+    """Serve the API here, with a database and one worker.
+
+    Example: broca serve --port 8000
+    """
     from api.settings import ApiSettings
     from worker.guarded import guard
 

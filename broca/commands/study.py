@@ -16,8 +16,8 @@ from rich.text import Text
 from ..client import Client
 from ..errors import FileUnusable
 from ..studies import Study
-from .display import messages_console, results_console
-from .options import JSON, SERVER
+from .display import messages_console, show
+from .options import BENCHMARKS, JSON, QUIET, SERVER, names_in
 
 app = typer.Typer(help="Many models submitted as one.", no_args_is_help=True)
 
@@ -29,16 +29,20 @@ LOOK_S = 5.0
 def run(
     name: str = typer.Argument(metavar="NAME", help="A study of the server, or a .toml file that defines one."),
     protocol: str = typer.Option(None, "--protocol", help="Another protocol than the study's."),
-    benchmarks: str = typer.Option(None, "--benchmarks", help="Other benchmarks, separated by commas."),
+    benchmarks: str = BENCHMARKS,
     replace: list[str] = typer.Option(
         None, "--replace", metavar="ID=ID", help="A model that stands in for another; may be given several times."
     ),
     wait: bool = typer.Option(False, "--wait", help="Wait for the end; the exit code is 1 where a run has no score."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Submit a study; prints its id. What is known already is not computed again."""
-    chosen = [one.strip() for one in benchmarks.split(",") if one.strip()] if benchmarks else None
+    """Submit a study; prints its id. What is known already is not computed again.
+
+    Example: broca study run paper-2312.00575 --benchmarks futrell2018
+    """
+    chosen = names_in(benchmarks) or None
     with Client(server) as client:
         study = client.run_study(
             _definition(name), protocol=protocol, benchmarks=chosen, replace=_standing_in(replace or [])
@@ -48,29 +52,25 @@ def run(
         while wait and not study.is_finished:
             time.sleep(LOOK_S)
             study = client.study(study.id)
-    if as_json:
-        typer.echo(study.model_dump_json(indent=2))
-    elif wait:
-        results_console().print(_picture(study))
-    else:
-        typer.echo(study.id)
+    show(study, lambda: _picture(study) if wait else Text(study.id), as_json=as_json, quiet=quiet, ids=[study.id])
     if wait and study.coverage.share < 1:
         raise typer.Exit(1)
 
 
 @app.command("show")
-def show(
+def show_study(
     study_id: str = typer.Argument(metavar="STUDY", help="The id that `broca study run` printed."),
     as_json: bool = JSON,
+    quiet: bool = QUIET,
     server: str = SERVER,
 ) -> None:
-    """Show how far a study is: which runs have scores, and what is ahead."""
+    """Show how far a study is: which runs have scores, and what is ahead. -q prints the ids of its jobs.
+
+    Example: broca study show study_0f3a9c
+    """
     with Client(server) as client:
         study = client.study(study_id)
-    if as_json:
-        typer.echo(study.model_dump_json(indent=2))
-    else:
-        results_console().print(_picture(study))
+    show(study, lambda: _picture(study), as_json=as_json, quiet=quiet, ids=(model.job for model in study.models))
 
 
 def _definition(name: str) -> str | Mapping[str, Any]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import typer
+from rich.text import Text
 
 from scoring.importing import many_modules
+
+from .display import show
+from .options import JSON
 
 
 def worker(
     stop_with_stdin: bool = typer.Option(False, "--stop-with-stdin", hidden=True, help="Stop when stdin closes."),
 ) -> None:
-    """Compute scores for the database and the broker of the environment until SIGTERM or Ctrl-C."""
+    """Compute scores for the database and the broker of the environment until SIGTERM or Ctrl-C.
+
+    Example: broca worker
+    """
     with many_modules():
         from worker.settings import WorkerSettings
         from worker.tasks import run_worker
@@ -25,15 +32,19 @@ def worker(
     run_worker(settings)
 
 
-def migrate() -> None:
-    """Bring the database's schema up to date; any number of processes may do so at once."""
+def migrate(as_json: bool = JSON) -> None:
+    """Bring the database's schema up to date; any number of processes may do so at once.
+
+    Example: broca migrate
+    """
     from storage.settings import StorageSettings
 
     from ..logs import configure
 
     settings = StorageSettings()
     configure(settings)
-    typer.echo(f"{bring_up_to_date(settings.resolved_database_url)} is up to date")
+    url = bring_up_to_date(settings.resolved_database_url)
+    show({"database": url}, lambda: Text(f"{url} is up to date"), as_json=as_json)
 
 
 def bring_up_to_date(url: str) -> str:

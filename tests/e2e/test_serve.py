@@ -47,6 +47,24 @@ def test_a_model_is_scored_and_listed_and_sigterm_leaves_nothing_behind(tmp_path
         assert not (tmp_path / "ready.json").exists()
 
 
+def test_a_job_is_followed_to_its_end_and_its_scores_are_named(tmp_path: Path) -> None:
+    with serving(tmp_path) as served:
+        asked = ("--server", served.url)
+        job_id = broca("score", "demo/tiny", "-b", "demo-reading", "--no-wait", "-q", *asked).stdout.strip()
+        followed = broca("logs", job_id, "--follow", *asked)
+        assert followed.returncode == 0, followed.stderr
+        said = [" ".join(line.split()[2:]) for line in followed.stdout.splitlines()]
+        assert said[0] == "job waits for a worker"
+        assert said[-1] == "job has ended: every run has a score"
+        assert any(line.startswith("demo-reading has a score, score score_") for line in said)
+        assert broca("logs", job_id, *asked).stdout == followed.stdout, "what was, is told as it was when it happened"
+        score_id = broca("wait", job_id, "-q", *asked).stdout.strip()
+        assert broca("jobs", "show", job_id, "-q", *asked).stdout.strip() == score_id
+        shown = broca("scores", "show", score_id, "--json", *asked)
+        assert json.loads(shown.stdout)["benchmark"]["id"] == "demo-reading"
+        assert broca("jobs", "-q", "--status", "succeeded", *asked).stdout.split() == [job_id]
+
+
 def test_kill_9_of_the_server_leaves_nothing_behind_even_while_scoring(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         with Client(served.url) as client:

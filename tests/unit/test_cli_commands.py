@@ -400,8 +400,11 @@ def test_charts_are_written_as_their_endings_say(
 ) -> None:
     server.on("POST /v1/analyses", ANALYSIS, status=201)
     server.on("GET /v1/analyses/analysis_1/chart.svg?theme=dark&form=bars", "<svg>bars</svg>")
-    server.on("GET /v1/pairs?protocol=grouped&layers=false", {"object": "list", "data": [], "next_page_token": None})
-    server.on("GET /v1/pairs/chart.png?protocol=grouped&theme=light", "a picture")
+    server.on(
+        "GET /v1/pairs?protocol=grouped&against=furthest&layers=false",
+        {"object": "list", "data": [], "next_page_token": None},
+    )
+    server.on("GET /v1/pairs/chart.png?protocol=grouped&against=furthest&theme=light", "a picture")
     server.on("GET /v1/scores/score_1/chart.vl.json?theme=light", "{}")
     bars, slopes, curve = tmp_path / "bars.svg", tmp_path / "slopes.PNG", tmp_path / "curve.vl.json"
     to = ("--server", server.url)

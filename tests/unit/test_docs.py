@@ -32,6 +32,7 @@ SETTINGS = (StorageSettings, QueueSettings, ApiSettings, WorkerSettings)
 CODES_OF_THE_CLIENT = {
     "server_unreachable",
     "wait_timed_out",
+    "cannot_rerun",
     "answer_not_understood",
     "file_unusable",
     "setting_invalid",

@@ -38,7 +38,8 @@ def functions():
 def is_called_by_a_framework(path, node):
     """Endpoints and commands: their parameters come from a request or a command line, by name."""
     is_endpoint = path.parts[:2] == ("api", "routes") and bool(node.decorator_list)
-    takes_options = any("typer.Option" in ast.unparse(default) for default in node.args.defaults)
+    defaults = [ast.unparse(default) for default in node.args.defaults]
+    takes_options = any("typer.Option" in default or default.isupper() for default in defaults)
     return is_endpoint or (path.parts[:2] == ("broca", "commands") and takes_options)
 
 
