@@ -88,6 +88,11 @@ def test_jobs_scores_and_models_are_asked_of_the_server(server: Server) -> None:
         assert completed(f"broca {words}", url=server.url) == (offered, "")
 
 
+@pytest.mark.parametrize("url", ["nowhere", "http://[", "http://a b/"])
+def test_an_address_that_is_none_is_passed_over(url: str) -> None:
+    assert completed("broca wait jo", url=url) == ([], "")
+
+
 def test_a_server_that_answers_nonsense_is_passed_over(server: Server) -> None:
     server.on("GET /v1/jobs?page_size=100", "<html>")
     assert completed("broca wait jo", url=server.url) == ([], "")
