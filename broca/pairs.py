@@ -20,7 +20,7 @@ class CurvePoint(Result):
 class PairSide(Result):
     """The score of one of the two, with its layer curve."""
 
-    score: str
+    score: str | None = None
     raw: float
     normalised: float | None = None
     layers: tuple[CurvePoint, ...] = ()
