@@ -50,13 +50,15 @@ class Reader:
         self.ids: dict[str, str] = {}
         self.printed = ""
         self._own = folder
+        self._state = folder / "state"
         self._environment = dict(environment)
         self._namespace: dict[str, Any] = {"__name__": "__main__"}
         self._running = ExitStack()
 
     def __enter__(self) -> Reader:
         self.folder.mkdir(exist_ok=True)
-        (self._own / "server").mkdir()
+        for name in ("server", "tmp"):
+            (self._own / name).mkdir()
         write_commands(self._own / "bin", self.folder / ".venv" / "bin")
         self.preparation.files(self.folder)
         if self.preparation.before:
@@ -130,36 +132,41 @@ class Reader:
         settings = dict(part.split("=", 1) for part in shlex.split(given))
         options = shlex.split(command["options"].partition("#")[0])
         options = shlex.split(options[0].removeprefix("ARGS=")) if options and "ARGS=" in options[0] else options
-        environment = {**self._environment, **self.preparation.settings(self.folder), **settings}
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            self.served = self._running.enter_context(serving(self._own / "server", *options, **environment))
+        models = {"BROCA_MODEL_DIR": str(self.folder / "models")} if self.preparation.local else {}
+        environment = {**self._environment, **models, **settings}
+        self.served = self._running.enter_context(serving(self._own / "server", *options, **environment))
+        if self._state.exists():  # what commands have set stays, but for the address of the server before
+            kept = [line for line in self._state.read_text().splitlines(keepends=True) if " BROCA_URL=" not in line]
+            self._state.write_text("".join(kept))
 
     def environment(self) -> dict[str, str]:
         """What commands see: no settings of whoever runs the tests, but the server's address and folder."""
         kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
         path = f"{self._own / 'bin'}{os.pathsep}{kept['PATH']}"
-        told = {"PATH": path, "STATE": str(self._own / "state"), "HOME": str(self._own), "COLUMNS": "120"}
+        told = {"PATH": path, "STATE": str(self._state), "HOME": str(self._own), "COLUMNS": "120"}
+        told["TMPDIR"] = str(self._own / "tmp")
         told["BROCA_DATA_DIR"] = str(self._own / "server" / "data")
         if self.served is not None:
             told["BROCA_URL"] = self.served.url
-        return {**kept, **self._environment, **self.preparation.settings(self.folder), **told}
+        return {**kept, **self._environment, **told}
 
     def translated(self, text: str) -> str:
         """The page's text with the names that hold in this run."""
         for name, here in self.preparation.stands_in.items():
-            text = re.sub(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", here.format(here=self.folder), text)
+            text = re.sub(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", lambda _, here=here: self._here(here), text)
         for name, here in self.ids.items():
             text = text.replace(name, here)
         return text if self.served is None else _ADDRESS.sub(self.served.url.removeprefix("http://"), text)
+
+    def _here(self, name: str) -> str:
+        return name.format(here=self.folder, hub=self._environment.get("HF_ENDPOINT", ""))
 
     def _as_on_pages(self, text: str) -> str:
         if self.served is not None:
             text = text.replace(self.served.url.removeprefix("http://"), "127.0.0.1:8000")
         for name, here in self.preparation.stands_in.items():
             if "{here}" in here:
-                text = text.replace(here.format(here=self.folder), name)
+                text = text.replace(self._here(here), name)
         return text
 
     def _need_server(self, text: str) -> None:
