@@ -77,6 +77,13 @@ def test_the_navigation_has_every_page(site: Path) -> None:
     assert {"contributing.html", "changelog.html", "readme.html", "licence.html"} <= start
 
 
+def test_lists_are_lists_on_the_site_too(site: Path) -> None:
+    """A Git host takes a line that begins with a dash for an item wherever it stands; MkDocs wants a blank line."""
+    for path in site.rglob("*.html"):
+        text = re.sub(r"<(pre|textarea|script)\b.*?</\1>", "", path.read_text("utf8"), flags=re.DOTALL)
+        assert re.findall(r"^(?:<p>)?(?:- |\|).*", text, flags=re.MULTILINE) == [], path.name
+
+
 def test_no_page_makes_a_browser_ask_another_server(site: Path) -> None:
     asked = {name: [url for url in page.fetched if ELSEWHERE.match(url)] for name, page in pages(site).items()}
     assert {name: urls for name, urls in asked.items() if urls} == {}

@@ -249,7 +249,7 @@ def test_commands_that_pages_show_exist(path):
         assert name in first_words, line
         assert name in COMMANDS or f"{name} {following}" in COMMANDS, line
         options = COMMANDS.get(name, COMMANDS.get(f"{name} {following}", set()))
-        given = set(re.findall(r"(?<= )(--?[a-z][a-z-]*)", line.split("#")[0]))
+        given = set(re.findall(r"(?<= )(--?[a-z][a-z-]*)", re.split(r"[#|]", line)[0]))
         assert given - options - {"--help"} == set(), line
 
 

@@ -84,7 +84,7 @@ def test_words_of_protocols_are_explained():
 
 
 def test_summaries_of_protocols_are_those_of_the_code():
-    text = page("docs/reference/protocols.md")
+    text = " ".join(page("docs/reference/protocols.md").split())
     assert [name for name, each in PROTOCOLS.items() if f"- `{name}`: {each.summary}" not in text] == []
 
 
