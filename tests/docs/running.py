@@ -31,9 +31,8 @@ _STILL_WAITS = re.compile(r'"object":"job",[^{}]*"status":"(?:queued|running)"')
 
 _SERVE = re.compile(r"^(?P<settings>(?:[A-Z_]+=\S+ )*)(?P<command>make serve|(?:\S*/)?broca serve)(?P<options>.*)$")
 _ASKS = re.compile(
-    r"127\.0\.0\.1:8000|localhost:8000|\bClient\(|"
-    r"\bbroca (?:score|jobs|cancel|retry|leaderboard|analyse|pairs|study|properties|scores|data add"
-    r"|models (?:import|show|list)|keys|backup|doctor)\b"
+    r"127\.0\.0\.1:8000|localhost:8000|Client\(|\bfrom broca import|"
+    r"\bbroca (?!(?:data (?:list|get|verify)|demo|migrate|models convert|reproduce|restore|serve|worker)\b)[a-z]"
 )
 _ADDRESS = re.compile(r"(?:127\.0\.0\.1|localhost):8000\b")
 _BASH = 'set -aeuo pipefail\n[ ! -e "$STATE" ] || . "$STATE"\ntrap \'export -p > "$STATE"\' EXIT\n'
@@ -153,7 +152,7 @@ class Reader:
     def translated(self, text: str) -> str:
         """The page's text with the names that hold in this run."""
         for name, here in self.preparation.stands_in.items():
-            text = re.sub(rf"(?<![\w/-]){re.escape(name)}(?![\w-])", lambda _, here=here: self._here(here), text)
+            text = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", lambda _, here=here: self._here(here), text)
         for name, here in self.ids.items():
             text = text.replace(name, here)
         return text if self.served is None else _ADDRESS.sub(self.served.url.removeprefix("http://"), text)
