@@ -119,6 +119,6 @@ PREPARATIONS: Mapping[str, Preparation] = {
     "docs/reference/http.md": Preparation(
         stands_in={"org/tuned": "demo/tiny"},
         files=for_http,
-        before="JOB=$(broca score demo/tiny -b demo-reading --no-wait)",
+        before="JOB=$(broca score demo/tiny -b demo-fmri --no-wait)",
     ),
 }
