@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test chaos fuzz check perf serve worker migrate clean
+.PHONY: help install demo test chaos fuzz check docs perf serve worker migrate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,16 @@ chaos: $(VENV)/.installed-test ## kill everything at random under load: FAULTS=3
 fuzz: $(VENV)/.installed-test ## hold a server against its OpenAPI document on both stacks; CASES=10000
 	FUZZ_CASES=$(or $(CASES),10000) $(BIN)/python -m pytest -q -s tests/e2e/test_contract.py
 
-check: $(VENV)/.installed-test ## lint, format, types, direction of imports
+check: $(VENV)/.installed-test ## lint, format, types, direction of imports, the documentation's links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory docs
+
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(VENV)/.installed-test ## build the documentation as a site in site/; a dead link is an error
+	$(BIN)/python -m mkdocs build --strict
 
 perf: $(VENV)/.installed-perf ## measure speed and memory beside the plain way; LINE=P6: one line of the table
 	@$(BIN)/python -m perf $(LINE)
@@ -51,7 +56,7 @@ migrate: $(VENV)/.installed ## bring the schema of the database of the environme
 	@$(BIN)/python -m broca migrate
 
 clean: ## remove caches and build products; .venv stays
-	rm -rf build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew only where there is no environment that works.
@@ -74,7 +79,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test,docs]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-perf: pyproject.toml constraints.txt $(VENV)/.created

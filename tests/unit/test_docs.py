@@ -41,6 +41,9 @@ CODES_OF_THE_CLIENT = {
     "chart_unknown",
 }
 
+CODES_OF_WARNINGS = {"surprisal_missing"}
+"""Those that end as errors do; the reference of measures has all of them."""
+
 
 def page(name):
     return (ROOT / name).read_text("utf8")
@@ -127,11 +130,30 @@ def shown_default(field):
     return "–" if field.default is None else f"`{field.default}`"
 
 
-def test_the_table_of_settings_is_that_of_the_classes():
-    said = {cells[0].strip("`"): cells[1:] for cells in tables(README.read_text("utf8")) if "`BROCA_" in cells[0]}
-    fields = {name: field for settings in SETTINGS for name, field in settings.model_fields.items()}
-    defaults = {name: shown_default(field) for name, field in fields.items()}
-    assert said == {f"BROCA_{name.upper()}": [defaults[name], field.description] for name, field in fields.items()}
+def settings_of(*classes):
+    """Names of settings with default and description, as a table shows them."""
+    fields = {name: field for settings in classes for name, field in settings.model_fields.items()}
+    return {f"BROCA_{name.upper()}": [shown_default(field), field.description] for name, field in fields.items()}
+
+
+def test_the_tables_of_settings_are_those_of_the_classes():
+    shared, api, worker = (settings_of(*classes) for classes in (SETTINGS[:2], SETTINGS[2:3], SETTINGS[3:]))
+    of_both = {name for name in api if name in worker}
+    expected = {
+        "Server and workers": {**shared, **{name: api[name] for name in of_both}},
+        "Server": {name: row for name, row in api.items() if name not in of_both},
+        "Workers": {name: row for name, row in worker.items() if name not in of_both},
+    }
+    found = sections(page("docs/reference/settings.md"), 2)
+    said = {
+        title: {cells[0].strip("`"): cells[1:] for cells in tables(found[title]) if "`BROCA_" in cells[0]}
+        for title in expected
+    }
+    assert said == expected
+
+
+def test_the_readme_leads_to_the_settings():
+    assert "(docs/reference/settings.md)" in README.read_text("utf8")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -187,7 +209,7 @@ def test_statuses_and_retries_of_codes_are_those_of_their_classes(code, errors):
 def test_codes_that_pages_mention_exist(path):
     """Words that look like an error's code: those that end like one. Decisions speak of other programs' names too."""
     endings = {code.rsplit("_", 1)[1] for code in error_codes() if "_" in code}
-    known = set(error_codes()) | CODES_OF_THE_CLIENT
+    known = set(error_codes()) | CODES_OF_THE_CLIENT | CODES_OF_WARNINGS
     spans = [span for span in code_spans(path.read_text("utf8")) if re.fullmatch(r"[a-z]+(_[a-z]+)+", span)]
     settings = {name for settings in SETTINGS for name in settings.model_fields}
     suspects = {span for span in spans if span.rsplit("_", 1)[1] in endings} - settings - set(ImportQuery.model_fields)
@@ -231,7 +253,7 @@ def test_commands_that_pages_show_exist(path):
         assert name in first_words, line
         assert name in COMMANDS or f"{name} {following}" in COMMANDS, line
         options = COMMANDS.get(name, COMMANDS.get(f"{name} {following}", set()))
-        given = set(re.findall(r"(?<= )(--?[a-z][a-z-]*)", line.split("#")[0]))
+        given = set(re.findall(r"(?<= )(--?[a-z][a-z-]*)", re.split(r"[#|]", line)[0]))
         assert given - options - {"--help"} == set(), line
 
 
