@@ -37,8 +37,8 @@ OF_BENCHMARKS = {
     "normalised": "float64",
     "missing": "string",
     "flags": "string",
-    "low": "float64",
-    "high": "float64",
+    "raw_low": "float64",
+    "raw_high": "float64",
 }
 """What each benchmark adds, as `<benchmark>_<kind>`."""
 
@@ -66,7 +66,7 @@ def board_csv(board: StoredBoard, properties: Sequence[str] = ()) -> str:
 
     After the fixed columns those of `properties`, then for each benchmark `<name>_raw`, `<name>_normalised` (empty
     where there is no ceiling), `<name>_missing` (empty where there is a value), `<name>_flags`, codes with a semicolon
-    between them, and `<name>_low` and `<name>_high`, the interval of raw.
+    between them, and `<name>_raw_low` and `<name>_raw_high`, the interval of raw.
     """
     rows = (_table_row(row, board, properties) for row in board.rows)
     return table([*column_types(_keys(board), properties)], rows)

@@ -38,6 +38,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "job_not_retryable": 409,
     "run_not_found": 404,
     "score_not_found": 404,
+    "unit_table_not_found": 404,
     "word_table_not_found": 404,
     "analysis_not_found": 404,
     "model_unknown": 404,

@@ -197,6 +197,15 @@ class Participant(Wire):
     n_units: int
 
 
+class FoldScore(Wire):
+    """The raw score of one outer fold of one part, and the layer that was chosen in its training rows."""
+
+    part: str
+    fold: int = Field(description="Counted from 0 in each part.")
+    raw: float
+    layer: str | None
+
+
 class Identity(Wire):
     """All that makes two scores the same: change one of these and it is another score."""
 

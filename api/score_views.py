@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from scoring.column_table import ColumnTable
 from scoring.controls import warnings
 from scoring.protocols import BRAIN_SCORE
 from scoring.results import LayerScore as StoredLayer
 from scoring.results import Score
-from scoring.word_table import WordTable
 from storage.baselines import Baseline as StoredBaseline
 from storage.scores import StoredScore
 
@@ -107,12 +107,27 @@ def participants_csv(score: Score) -> str:
     return table([*wire.Participant.model_fields], [tuple(one.model_dump().values()) for one in found])
 
 
-def words_csv(words: WordTable) -> str:
-    """The words behind a score as CSV; what is not known is empty."""
-    return table(words.names(), ([*map(_cell_of_words, row)] for row in words.rows()))
+def fold_views(score: Score) -> list[wire.FoldScore]:
+    """The folds of each part, part after part, as they are sent."""
+    chosen = iter(score.layer.selected if score.layer is not None else ())
+    return [
+        wire.FoldScore(part=part.name, fold=number, raw=raw, layer=next(chosen, None))
+        for part in score.parts
+        for number, raw in enumerate(part.folds)
+    ]
 
 
-def _cell_of_words(value: object) -> object:
+def folds_csv(score: Score) -> str:
+    """The folds of each part as CSV."""
+    return table([*wire.FoldScore.model_fields], [tuple(one.model_dump().values()) for one in fold_views(score)])
+
+
+def table_csv(behind: ColumnTable) -> str:
+    """The words or units behind a score as CSV; what is not known is empty."""
+    return table(behind.names(), ([*map(_cell_behind, row)] for row in behind.rows()))
+
+
+def _cell_behind(value: object) -> object:
     """A truth value as JSON writes it, anything else as it is."""
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -146,8 +146,8 @@ class Leaderboard(Result):
     def frame(self) -> pd.DataFrame:
         """A pandas frame, a row a model: the columns of the API's CSV, in its order. Raises PackageMissing.
 
-        Each benchmark has `<name>_raw` or `<name>_normalised`, whichever the leaderboard shows, with `<name>_missing`
-        and `<name>_flags`.
+        Each benchmark has `<name>_raw` or `<name>_normalised`, whichever the leaderboard shows, with its interval
+        (`<name>_raw_low`, `<name>_raw_high`, or those of the other), `<name>_missing` and `<name>_flags`.
         """
         return from_rows([self._wide(row) for row in self.data], self._names())
 
@@ -156,8 +156,11 @@ class Leaderboard(Result):
         return from_rows([cells for row in self.data for cells in self._cells(row)], LONG)
 
     def _names(self) -> list[str]:
-        kinds = [(column.key, (column.unit or "value", "missing", "flags")) for column in self._shown()]
-        return [*FIXED, *self._properties(), *(f"{key}_{kind}" for key, names in kinds for kind in names)]
+        shown = [(column.key, column.unit or "value") for column in self._shown()]
+        of_columns = [
+            f"{key}_{kind}" for key, unit in shown for kind in (unit, "missing", "flags", f"{unit}_low", f"{unit}_high")
+        ]
+        return [*FIXED, *self._properties(), *of_columns]
 
     def _properties(self) -> list[str]:
         """The properties that were asked for and have no column in every table."""
@@ -172,9 +175,12 @@ class Leaderboard(Result):
         found = {**row.places(), **{name: row.model.properties.get(name) for name in self._properties()}}
         for column in self._shown():
             one = row.scores.get(column.key, Cell())
-            found[f"{column.key}_{column.unit or 'value'}"] = one.value
+            shown = column.unit or "value"
+            found[f"{column.key}_{shown}"] = one.value
             found[f"{column.key}_missing"] = one.missing
             found[f"{column.key}_flags"] = ";".join(one.flags) or None
+            low, high = (None, None) if one.interval is None else (one.interval.low, one.interval.high)
+            found |= {f"{column.key}_{shown}_low": low, f"{column.key}_{shown}_high": high}
         return found
 
     def _cells(self, row: LeaderboardRow) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""What a client asks about scores: the number, its layers and participants, the words behind it."""
+"""What a client asks about scores: the number, its layers and participants, the units or words behind it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ class ScoreCalls(Tied[Mode]):
     def participants(self, score_id: str) -> Plan[Listed[Participant]]:
         """The raw score of each participant in each part; empty for reading."""
         return (yield from everything(Participant, f"{_path(score_id)}/participants"))
+
+    @call
+    def units(self, score_id: str, *, format: str = "csv") -> Plan[bytes]:
+        """How well each unit behind a score of brains is predicted, as a file, `csv` (UTF-8) or `parquet`.
+
+        Raises NotFound where the score has none: it is of reading, a baseline's, or older than these tables.
+        """
+        return (yield from get_bytes(f"{_path(score_id)}/units", {"format": format}))
 
     @call
     def surprisals(self, score_id: str, *, format: str = "csv") -> Plan[bytes]:

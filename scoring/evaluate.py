@@ -22,9 +22,11 @@ from .responses import Responses
 from .results import Ceiling, Score
 from .subjects.base import Subject
 from .types import FloatArray, ReadingTimes, Text
+from .unit_table import UnitTable
 from .word_table import WordTable
 
 Progress = Callable[[float], None]
+OnUnits = Callable[[UnitTable], None]
 
 
 def score(subject: Subject, benchmark: str, protocol: str = "grouped", *, data: DataStore) -> Score:
@@ -66,14 +68,23 @@ def compare(
     subject: str,
     ceiling: Ceiling | None = None,
     on_progress: Progress = lambda _: None,
+    on_units: OnUnits = lambda _: None,
 ) -> Score:
     """The score of responses that are already there; needs no model.
 
-    `ceiling` is that of the same data under the same protocol, where it is known; else it is computed.
+    `ceiling` is that of the same data under the same protocol, where it is known; else it is computed. `on_units` is
+    told the units behind a score of brains.
     """
     if isinstance(experiment.measured, Recording):
         return brain_score(
-            responses, benchmark, experiment, protocol, subject=subject, ceiling=ceiling, on_progress=on_progress
+            responses,
+            benchmark,
+            experiment,
+            protocol,
+            subject=subject,
+            ceiling=ceiling,
+            on_progress=on_progress,
+            on_units=on_units,
         )
     if isinstance(experiment.measured, Text):
         outcome = text_likelihood(responses.surprisals, experiment.measured)
@@ -115,6 +126,7 @@ def brain_score(
     standardise: bool = False,
     with_controls: bool = True,
     on_progress: Progress = lambda _: None,
+    on_units: OnUnits = lambda _: None,
 ) -> Score:
     """As `compare`, for recordings of brains; `standardise` and `with_controls` as `judge_recording` has them.
 
@@ -134,6 +146,7 @@ def brain_score(
         standardise=standardise,
         with_controls=with_controls,
         on_progress=on_progress,
+        on_units=on_units,
     )
     known = ceiling or ceiling_under(benchmark, experiment, protocol)
     return _score(outcome, responses, benchmark, protocol, subject=subject, of=experiment, ceiling=known)

@@ -8,6 +8,7 @@
     ├── RunNotFound: run_not_found
     ├── ScoreNotFound: score_not_found
     ├── WordTableNotFound: word_table_not_found
+    ├── UnitTableNotFound: unit_table_not_found
     ├── AnalysisNotFound: analysis_not_found
     ├── StudyNotFound: study_not_found
     ├── LineageCyclic: lineage_cyclic
@@ -71,6 +72,12 @@ class WordTableNotFound(StorageError):
     """The score has no table of words: it is not of reading times, or older than these tables."""
 
     code = "word_table_not_found"
+
+
+class UnitTableNotFound(StorageError):
+    """The score has no table of units: it is not of brains, or a baseline's, or older than these tables."""
+
+    code = "unit_table_not_found"
 
 
 class AnalysisNotFound(StorageError):

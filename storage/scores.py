@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from scoring import results as science
 from scoring.uncertainty import n_drawn
 
-from . import runs, word_tables
+from . import runs, score_tables
 from .engine import in_parts, now
 from .errors import ScoreNotFound
 from .identity import Setting, Work, new_id, pinned_key, score_key, series_key
@@ -77,20 +78,20 @@ def record(
     score: science.Score,
     revision: str,
     dtype: str,
-    words: bytes | None = None,
+    tables: Mapping[str, bytes] = MappingProxyType({}),
     baselines: Sequence[science.Score] = (),
 ) -> str | None:
     """Stores the score and ends its run with it; the score's id, or None when the worker has lost the run.
 
     A known score of the same key is taken instead, unless the run is forced: then the new one supersedes it, as it
-    does one of an older scoring version. `words` is the table of the words behind the score, kept with the score that
-    it was made for. The scores of `baselines` are stored under their own names, once for all.
+    does one of an older scoring version. `tables` are those of the words or units behind the score, by their kind, kept
+    with the score that they were made for. The scores of `baselines` are stored under their own names, once for all.
     """
     held = lock_runs(session, RunRow.id == run_id, RunRow.token == token, RunRow.status == RunStatus.RUNNING)
     if not held:
         return None
     run = held[0]
-    score_id = _insert_or_reuse(session, score, _origin(run, score, revision, dtype), words=words, force=run.force)
+    score_id = _insert_or_reuse(session, score, _origin(run, score, revision, dtype), tables=tables, force=run.force)
     for baseline in baselines:
         _insert_or_reuse(session, baseline, _baseline_origin(run, baseline), force=False)
     runs.set_revision(session, token, [run_id], revision)
@@ -185,7 +186,12 @@ def _keys(run: RunRow, work: Work, *, dtype: str, data_sha256: str) -> dict[str,
 
 
 def _insert_or_reuse(
-    session: Session, score: science.Score, origin: Mapping[str, Any], *, words: bytes | None = None, force: bool
+    session: Session,
+    score: science.Score,
+    origin: Mapping[str, Any],
+    *,
+    tables: Mapping[str, bytes] = MappingProxyType({}),
+    force: bool,
 ) -> str:
     """The id of the score that stands for its series; the unique index decides between simultaneous ones."""
     in_series = (ScoreRow.series_key == origin["series_key"], ScoreRow.superseded_by.is_(None))
@@ -199,8 +205,8 @@ def _insert_or_reuse(
             with savepoint(session):
                 _supersede(session, old_id, score_id)
                 _insert(session, score, {**origin, "id": score_id, "created_at": now(session)})
-                if words is not None:
-                    word_tables.keep(session, score_id, words)
+                for kind, parquet in tables.items():
+                    score_tables.keep(session, score_id, kind, parquet)
         except IntegrityError:
             continue
         return score_id

@@ -39,8 +39,8 @@ from .exchange import (
     run_answer_file,
 )
 from .ledger import TICK_S, ClaimLost, Ledger, Result
+from .score_tables import collect
 from .settings import WorkerSettings
-from .word_tables import collect
 
 MAX_WARNINGS = 20
 """Warnings of one attempt that reach the log."""
@@ -270,7 +270,7 @@ class Attempt:
                 score=answer.score,
                 revision=model.revision,
                 dtype=self._dtype,
-                words=collect(self._folder, run.id, answer.score),
+                tables=collect(self._folder, run.id, answer.score),
                 beside=[found for found in answer.baselines if is_beside(found, answer.score)],
                 needs_twins=self._settings.untrained_twins and needs_twins(run, answer.score),
                 said=losses(run, answer.score, model.revision),

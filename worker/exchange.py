@@ -18,6 +18,7 @@ from scoring.redaction import without_tokens
 from scoring.results import Ceiling, Score
 from scoring.subjects.model_cache import Keeping
 from scoring.subjects.sources import ResolvedModel
+from scoring.unit_table import UnitTable
 from scoring.word_table import WordTable
 
 
@@ -229,6 +230,12 @@ class WordsAnswer(Message):
     """The words behind a run's score of reading; beside the answer, which is whole without them."""
 
     table: WordTable
+
+
+class UnitsAnswer(Message):
+    """The units behind a run's score of brains; beside the answer, which is whole without them."""
+
+    table: UnitTable
 
 
 ORDER_FILE = "order.json"

@@ -9,20 +9,20 @@ from collections.abc import Callable
 
 from scoring.baselines import baseline_names, score_baseline
 from scoring.benchmarks.base import Benchmark
+from scoring.column_table import ColumnTable
 from scoring.datasets.base import Experiment
 from scoring.evaluate import compare, words_behind
 from scoring.protocols import protocol_named
 from scoring.responses import Responses
 from scoring.results import Ceiling, Score
-from scoring.word_table import WordTable
 
 from .child import Tell, say
 from .exchange import Failure, Progress, RunAnswer, RunOrder, Stage
 
 Reading = tuple[RunOrder, Benchmark, Experiment, Responses]
 
-OnWords = Callable[[RunOrder, WordTable], None]
-"""Told the words behind the score of a run."""
+OnTable = Callable[[RunOrder, ColumnTable], None]
+"""Told the words or units behind the score of a run."""
 
 SHARE_OF_BASELINES = 0.4
 """How much of a fit's way goes to the baselines, where some are missing."""
@@ -31,12 +31,12 @@ SHARE_OF_BASELINES = 0.4
 class Fitter:
     """Answers runs one after the other; a ceiling or a baseline that two of them need is computed once.
 
-    `on_words` is told the words behind each score of reading, before the score itself is answered.
+    `on_table` is told the words or units behind each score, before the score itself is answered.
     """
 
-    def __init__(self, subject: str, *, on_words: OnWords = lambda run, table: None, tell: Tell = say) -> None:
+    def __init__(self, subject: str, *, on_table: OnTable = lambda run, table: None, tell: Tell = say) -> None:
         self._subject = subject
-        self._on_words, self._tell = on_words, tell
+        self._on_table, self._tell = on_table, tell
         self._ceilings: dict[tuple[str, int, str], Ceiling] = {}
         self._tried: set[tuple[str, int, str, str]] = set()
 
@@ -62,6 +62,7 @@ class Fitter:
             protocol_named(run.protocol),
             subject=self._subject,
             ceiling=run.ceiling or self._ceilings.get(key),
+            on_units=lambda table: self._on_table(run, table),
             on_progress=reporter(run, Stage.FIT, f"fitting {run.benchmark}", span=(0.0, share), tell=self._tell),
         )
         self._ceilings[key] = score.ceiling
@@ -72,7 +73,7 @@ class Fitter:
         try:
             table = words_behind(responses, experiment, protocol_named(run.protocol))
             if table is not None:
-                self._on_words(run, table)
+                self._on_table(run, table)
         except Exception as error:
             warning = f"the table of words of {run.benchmark} was not made: {Failure.of(error).detail}"
             self._tell(Progress(stage=Stage.FIT, fraction=1.0, run=run.id, warning=warning))

@@ -43,14 +43,14 @@ class ClaimLost(Exception):
 class Result:
     """What the work on a run has brought: its score, of which model, and what is stored with it.
 
-    `words` is the table of the words behind it as Parquet, `beside` are baselines that were computed with it, `said` is
-    what it says of the model.
+    `tables` are those of the words or units behind it as Parquet, `beside` are baselines that were computed with it,
+    `said` is what it says of the model.
     """
 
     score: Score
     revision: str
     dtype: str
-    words: bytes | None
+    tables: Mapping[str, bytes]
     beside: Sequence[Score]
     needs_twins: bool
     said: Sequence[NewProperty] = ()
@@ -224,7 +224,7 @@ class Ledger:
                 score=score,
                 revision=result.revision,
                 dtype=result.dtype,
-                words=result.words,
+                tables=result.tables,
                 baselines=result.beside,
             )
             if stored is None:

@@ -34,21 +34,21 @@ from .exchange import (
     Stage,
     run_answer_file,
 )
-from .fitting import Fitter, OnWords, Reading, reporter
-from .word_tables import leave
+from .fitting import Fitter, OnTable, Reading, reporter
+from .score_tables import leave
 
 
 def main(folder: Path) -> None:
     """Carry out the order in `folder`."""
     end_with_supervisor()
     order = ScoringOrder.read(folder / ORDER_FILE)
-    for run, answer in answers(order, on_words=lambda run, table: leave(folder, run.id, table)):
+    for run, answer in answers(order, on_table=lambda run, table: leave(folder, run.id, table)):
         answer.write(run_answer_file(folder, run.id))
         say(Progress(stage=Stage.RECORD, fraction=0.0, run=run.id, ended=True))
 
 
 def answers(
-    order: ScoringOrder, *, on_words: OnWords = lambda run, table: None, tell: Tell = say
+    order: ScoringOrder, *, on_table: OnTable = lambda run, table: None, tell: Tell = say
 ) -> Iterator[tuple[RunOrder, RunAnswer]]:
     """The answer of every run as soon as it is known; one run's failure leaves the others alone."""
     reader = _Reader(order, tell)
@@ -62,7 +62,7 @@ def answers(
             yield run, RunAnswer(failure=Failure.of(error))
     del reader
     gc.collect()
-    fitter = Fitter(order.model.model_id, on_words=on_words, tell=tell)
+    fitter = Fitter(order.model.model_id, on_table=on_table, tell=tell)
     while readings:
         reading = readings.pop(0)
         yield reading[0], fitter.answer(reading)

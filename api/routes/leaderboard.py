@@ -46,8 +46,8 @@ async def get_leaderboard(query: Annotated[LeaderboardQuery, Query()], request: 
 
     A missing cell says why. Ranks, rank intervals and tie groups are of all models, whichever are shown. CSV
     (`format=csv` or `Accept: text/csv`) and Parquet hold all rows on one page, and for each benchmark six columns:
-    `<name>_raw`, `<name>_normalised`, `<name>_missing`, `<name>_flags`, `<name>_low` and `<name>_high`. Under the
-    protocol `published-2312.00575` stand the numbers that a paper prints, and nothing else.
+    `<name>_raw`, `<name>_normalised`, `<name>_missing`, `<name>_flags`, `<name>_raw_low` and `<name>_raw_high`. Under
+    the protocol `published-2312.00575` stand the numbers that a paper prints, and nothing else.
     """
     if query.protocol == published_board.PROTOCOL:
         return published_board.answer(query, request)

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from scoring.matched_perplexity import match
-from scoring.word_parquet import from_parquet
-from storage import baselines, matching, scores, word_tables
+from scoring.table_parquet import from_parquet
+from scoring.unit_table import UnitTable
+from scoring.word_table import WordTable
+from storage import baselines, matching, score_tables, scores
 
 from ..conditional import UNCHANGED, tagged
 from ..csv_tables import CSV_ANSWER, PARQUET, csv_answer, json_answer, parquet_answer, wants_csv, wants_parquet
@@ -16,15 +18,17 @@ from ..dependencies import DatabaseDependency
 from ..matching import MatchedPerplexity, MatchedQuery, matched_view
 from ..requests import NoParameters, TableQuery, WordsQuery
 from ..schemas import ListOf
-from ..score_schemas import LayerScore, Participant, Provenance, Score
+from ..score_schemas import FoldScore, LayerScore, Participant, Provenance, Score
 from ..score_views import (
+    fold_views,
+    folds_csv,
     layer_view,
     layers_csv,
     participant_views,
     participants_csv,
     provenance_view,
     score_view,
-    words_csv,
+    table_csv,
 )
 
 WORDS_ANSWER: dict[int | str, dict[str, Any]] = {
@@ -78,6 +82,33 @@ def list_participants(
     return json_answer(found.model_dump_json())
 
 
+@router.get("/{score_id}/folds", response_model=ListOf[FoldScore], responses=CSV_ANSWER)
+def list_folds(
+    score_id: str, query: Annotated[TableQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """The raw score of each fold of each part with the layer chosen there, as JSON or CSV; empty for reading times."""
+    with database.read() as session:
+        score = scores.get(session, score_id).score
+    if wants_csv(query.format, request):
+        return csv_answer(folds_csv(score), name=f"{score_id}-folds")
+    found = ListOf[FoldScore](data=fold_views(score), next_page_token=None)
+    return json_answer(found.model_dump_json())
+
+
+@router.get("/{score_id}/units", response_class=Response, responses=WORDS_ANSWER)
+def get_units(
+    score_id: str, query: Annotated[WordsQuery, Query()], request: Request, database: DatabaseDependency
+) -> Response:
+    """How well each unit behind a score of brains is predicted, with its participant, region and place.
+
+    As CSV or Parquet; a row for each voxel, region, electrode or component of each part.
+    """
+    with database.read() as session:
+        scores.get(session, score_id)
+        data = score_tables.get(session, score_id, score_tables.UNITS)
+    return _behind(UnitTable, data, query, request, name=f"{score_id}-units")
+
+
 @router.get("/{score_id}/surprisals", response_class=Response, responses=WORDS_ANSWER)
 def get_surprisals(
     score_id: str, query: Annotated[WordsQuery, Query()], request: Request, database: DatabaseDependency
@@ -88,11 +119,8 @@ def get_surprisals(
     """
     with database.read() as session:
         scores.get(session, score_id)
-        data = word_tables.get(session, score_id)
-    name = f"{score_id}-surprisals"
-    if wants_parquet(query.format, request):
-        return parquet_answer(data, name=name)
-    return csv_answer(words_csv(from_parquet(data)), name=name)
+        data = score_tables.get(session, score_id, score_tables.WORDS)
+    return _behind(WordTable, data, query, request, name=f"{score_id}-surprisals")
 
 
 @router.get("/{score_id}/matched-perplexity")
@@ -113,3 +141,12 @@ def get_provenance(score_id: str, _: Annotated[NoParameters, Query()], database:
     with database.read() as session:
         stored = scores.get(session, score_id)
     return provenance_view(stored)
+
+
+def _behind(
+    kind: type[WordTable | UnitTable], parquet: bytes, query: WordsQuery, request: Request, *, name: str
+) -> Response:
+    """A table behind a score as the caller wants it."""
+    if wants_parquet(query.format, request):
+        return parquet_answer(parquet, name=name)
+    return csv_answer(table_csv(from_parquet(kind, parquet)), name=name)

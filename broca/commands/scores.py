@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
@@ -35,30 +36,25 @@ def show_score(score_id: str = SCORE, as_json: bool = JSON, quiet: bool = QUIET,
         show(found, lambda: picture_of(client, [found]), as_json=as_json, quiet=quiet, ids=[found.id])
 
 
+TABLE_FILE = typer.Option(None, "--output", "-o", help="File to write, .csv or .parquet; without it CSV is printed.")
+
+
+@app.command("units")
+def units(score_id: str = SCORE, output: Path = TABLE_FILE, server: str = SERVER) -> None:
+    """Give how well each voxel, region or electrode behind a score of brains is predicted.
+
+    Example: broca scores units score_489a340037c2b9bc585d --output units.parquet
+    """
+    _save(output, server, lambda client, written: client.units(score_id, format=written))
+
+
 @app.command("surprisals")
-def surprisals(
-    score_id: str = SCORE,
-    output: Path = typer.Option(
-        None, "--output", "-o", help="File to write, .csv or .parquet; without it CSV is printed."
-    ),
-    server: str = SERVER,
-) -> None:
+def surprisals(score_id: str = SCORE, output: Path = TABLE_FILE, server: str = SERVER) -> None:
     """Give every word behind a score of reading, with its surprisals and times.
 
     Example: broca scores surprisals score_489a340037c2b9bc585d --output words.parquet
     """
-    written = "csv" if output is None else FORMATS.get(output.suffix.lower())
-    if written not in {"csv", "parquet"}:
-        raise FileUnusable(f"{output} does not say its format by its ending", hint="known endings: .csv, .parquet")
-    with Client(server) as client:
-        data = client.surprisals(score_id, format=written)
-    if output is None:
-        typer.echo(data, nl=False)
-        return
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise FileUnusable(f"{output} cannot be written: {error.strerror}") from error
+    _save(output, server, lambda client, written: client.surprisals(score_id, format=written))
 
 
 @app.command("chart")
@@ -97,3 +93,19 @@ def matched(
     if found.reason is not None:
         messages_console().print(REASONS.get(found.reason, found.reason).format(base=found.base), markup=False)
         raise typer.Exit(1)
+
+
+def _save(output: Path | None, server: str, ask: Callable[[Client, str], bytes]) -> None:
+    """Write a table into the file in the format of its ending; without a file print it as CSV."""
+    written = "csv" if output is None else FORMATS.get(output.suffix.lower())
+    if written not in {"csv", "parquet"}:
+        raise FileUnusable(f"{output} does not say its format by its ending", hint="known endings: .csv, .parquet")
+    with Client(server) as client:
+        data = ask(client, written)
+    if output is None:
+        typer.echo(data, nl=False)
+        return
+    try:
+        output.write_bytes(data)
+    except OSError as error:
+        raise FileUnusable(f"{output} cannot be written: {error.strerror}") from error

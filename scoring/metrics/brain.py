@@ -13,12 +13,14 @@ from ..protocols import BrainRules, Pooling
 from ..recording import Recording
 from ..regression.rules import Selection
 from ..uncertainty import MINIMUM_CLUSTERS, interval_of
+from ..unit_table import UnitTable
 from .linear_predictivity import summarised
 from .outcome import Outcome
 from .part_fits import HeldOut, Layers, PartFits, fit_parts, held_out
 from .representations import representational_measures
 from .sensitivity import sensitivity
 from .unique_variance import unique_variance
+from .unit_tables import tabulate_units
 
 SHARE_OF_FITS = 0.8
 """How far progress is when the layers are fitted; the rest is uncertainty and what stands beside the score."""
@@ -34,12 +36,13 @@ def judge_recording(
     standardise: bool = False,
     with_controls: bool = True,
     on_progress: Callable[[float], None] = lambda _: None,
+    on_units: Callable[[UnitTable], None] = lambda _: None,
 ) -> Outcome:
     """What a subject's layers reach, how sure that is, and how it compares with other ways of asking.
 
     `seed` fixes the bootstrap of a benchmark version: draws of two subjects are paired. `with_controls` adds what is
     told of a model only: similarity of representations, sensitivity, unique variance. With `standardise` features are
-    z-scored in each training set.
+    z-scored in each training set. `on_units` is told how well each unit is predicted.
     """
     recording = experiment.measured
     assert isinstance(recording, Recording), "only recordings of brains are judged here"
@@ -52,6 +55,7 @@ def judge_recording(
         on_progress=lambda done: on_progress(SHARE_OF_FITS * done),
     )
     outcome = summarised(fits, layers, experiment, rules)
+    on_units(tabulate_units(fits, recording))
     predicted = [held_out(layers, part, recording, standardise=standardise) for part in fits]
     found = _with_uncertainty(outcome, predicted, rules, has_runs=recording.timeline is not None, seed=seed)
     return _with_controls(found, layers, fits, experiment, rules) if with_controls else found

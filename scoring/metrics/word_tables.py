@@ -7,10 +7,11 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
+from ..column_table import Numbers
 from ..protocols import ReadingRules
 from ..responses import Surprisals
 from ..types import FloatArray, IndexArray, ReadingTimes, Stimuli
-from ..word_table import Numbers, Reason, WordTable
+from ..word_table import Reason, WordTable
 from .reading_times import aligned_times, bits_by_rule, dropped_words
 from .words import Words
 

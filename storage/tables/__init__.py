@@ -4,7 +4,16 @@ from .access import ApiKeyRow, IdempotencyKeyRow
 from .base import Base
 from .operations import TallyRow
 from .properties import ModelPropertyRow
-from .results import AnalysisRow, CeilingRow, ModelRow, ScoreDrawsRow, ScoreLayerRow, ScoreRow, WordTableRow
+from .results import (
+    AnalysisRow,
+    CeilingRow,
+    ModelRow,
+    ScoreDrawsRow,
+    ScoreLayerRow,
+    ScoreRow,
+    UnitTableRow,
+    WordTableRow,
+)
 from .studies import StudyJobRow, StudyRow
 from .work import EventRow, JobRow, JobRunRow, RunRow, WorkerRow
 
@@ -26,6 +35,7 @@ __all__ = [
     "StudyJobRow",
     "StudyRow",
     "TallyRow",
+    "UnitTableRow",
     "WordTableRow",
     "WorkerRow",
 ]

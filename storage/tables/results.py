@@ -128,6 +128,16 @@ class WordTableRow(Base):
     sha256: Mapped[str]
 
 
+class UnitTableRow(Base):
+    """The units behind a score of brains, as a Parquet file compressed with zstd, and its digest."""
+
+    __tablename__ = "unit_tables"
+
+    score_id: Mapped[str] = mapped_column(sa.ForeignKey("scores.id"), primary_key=True)
+    parquet: Mapped[bytes]
+    sha256: Mapped[str]
+
+
 class CeilingRow(Base):
     """What a perfect model can reach on a benchmark's data under a protocol: computed once, used by every score."""
 

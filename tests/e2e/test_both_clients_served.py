@@ -19,6 +19,7 @@ from tests.own_data import write_dataset
 from tests.serving import serving
 
 PUBLISHED = "published-2312.00575"
+TWO = ["demo/tiny", "local/tuned"]
 VECTORS = "the 1 0\ncat 0 1\n"
 
 
@@ -101,6 +102,11 @@ CALLS: dict[str, tuple[Question, Callable[[Any], Any]]] = {
     "layers": (lambda client, known: client.layers(known.score), Listed),
     "participants": (lambda client, known: client.participants(known.score), Listed),
     "provenance": (lambda client, known: client.provenance(known.score), lambda found: found),
+    "units": (lambda client, known: client.units(known.score), bytes),
+    "compare": (
+        lambda client, known: client.compare(["demo/tiny", "local/tuned"], include_synthetic=True),
+        lambda found: found,
+    ),
     "surprisals": (lambda client, known: client.surprisals(known.reading), bytes),
     "matched_perplexity": (lambda client, known: client.matched_perplexity(known.reading), lambda found: found),
     "leaderboard": (lambda client, known: client.leaderboard(include_synthetic=True), lambda found: found),

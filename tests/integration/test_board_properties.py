@@ -78,13 +78,13 @@ def test_tables_have_properties_and_intervals_of_raw_scores(client: TestClient, 
     rows = {row["model"]: row for row in csv.DictReader(io.StringIO(text))}
     assert text.splitlines()[0].split(",").count("parameters") == 1
     assert (rows["m0"]["mmlu"], rows["m3"]["mmlu"], rows["m0"]["parameters"]) == ("0.5", "", "1000")
-    bounds = [float(rows["m0"][f"blank2014_{which}"]) for which in ("low", "raw", "high", "normalised")]
+    bounds = [float(rows["m0"][f"blank2014_{which}"]) for which in ("raw_low", "raw", "raw_high", "normalised")]
     assert bounds == pytest.approx([0.1, 0.2, 0.3, 0.4]), "the interval is that of raw, whatever the board shows"
-    assert (rows["m1"]["blank2014_low"], rows["m1"]["blank2014_missing"]) == ("", "never_run")
+    assert (rows["m1"]["blank2014_raw_low"], rows["m1"]["blank2014_missing"]) == ("", "never_run")
     binary = client.get("/v1/leaderboard", params={"format": "parquet", "properties": "mmlu"}).content
     table = parquet.read_table(io.BytesIO(binary)).to_pydict()
     assert dict(zip(table["model"], table["mmlu"], strict=True))["m1"] == 0.9
-    assert dict(zip(table["model"], table["blank2014_low"], strict=True))["m0"] == pytest.approx(0.1)
+    assert dict(zip(table["model"], table["blank2014_raw_low"], strict=True))["m0"] == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(
@@ -115,4 +115,4 @@ def test_published_rows_are_asked_for_by_their_provenance_and_sorted_by_what_is_
     assert board(client, provenance="measured")["protocol"] == "grouped"
     text = client.get("/v1/leaderboard", params={"provenance": "published", "properties": "mmlu", "format": "csv"}).text
     row = next(row for row in csv.DictReader(io.StringIO(text)) if row["model"] == "flan-t5-small")
-    assert (float(row["mmlu"]), row["pereira2018_low"]) == (0.294, "")
+    assert (float(row["mmlu"]), row["pereira2018_raw_low"]) == (0.294, "")

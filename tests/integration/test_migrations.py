@@ -97,7 +97,9 @@ def test_scores_survive_the_way_to_the_first_tables_and_back(database: Database)
         claim = runs.claim(session, worker="w", lease_s=60)
         assert claim is not None
         held = {"token": claim.token, "run_id": claim.runs[0].id}
-        score_id = scores.record(session, **held, score=score, revision="r", dtype="float32", words=b"PAR1")
+        score_id = scores.record(
+            session, **held, score=score, revision="r", dtype="float32", tables={"words": b"PAR1", "units": b"PAR1"}
+        )
     assert score_id is not None
     with database.engine.begin() as connection:
         command.downgrade(schema.configuration(connection), "0001")

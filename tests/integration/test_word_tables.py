@@ -21,11 +21,11 @@ from api.settings import ApiSettings
 from scoring.benchmarks.base import benchmark_named
 from scoring.datasets.demo_reading import load
 from scoring.datasets.download import DataStore
+from scoring.table_parquet import to_parquet
 from scoring.types import ReadingTimes
-from scoring.word_parquet import to_parquet
 from scoring.word_table import Reason, WordTable
+from storage import score_tables as stored_tables
 from storage import scores
-from storage import word_tables as stored_tables
 from storage.engine import Database
 from storage.errors import WordTableNotFound
 from storage.tables import WordTableRow
@@ -33,7 +33,7 @@ from tests.integration.test_storage_scores import FULL_SCORE, PLAIN_SCORE, SHA, 
 from tests.integration.test_worker import finished, submit
 from tests.integration.test_worker import settings as settings  # the fixture
 from tests.integration.test_worker import start as start  # the fixture
-from worker import word_tables
+from worker import score_tables
 
 READING = (("demo-reading", benchmark_named("demo-reading").version),)
 PARQUET = "application/vnd.apache.parquet"
@@ -71,7 +71,7 @@ def recorded(database: Database, *, words: bytes | None, force: bool = False) ->
             score=PLAIN_SCORE,
             revision=SHA,
             dtype="float32",
-            words=words,
+            tables={} if words is None else {"words": words},
         )
     assert score_id is not None
     return score_id
@@ -118,7 +118,7 @@ def test_an_oversized_table_costs_a_warning_and_no_score(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(word_tables, "MAX_BYTES", 1000)
+    monkeypatch.setattr(score_tables, "MAX_BYTES", 1000)
     start()
     with caplog.at_level(logging.WARNING):
         job = finished(database, submit(database, benchmarks=READING))
@@ -130,19 +130,19 @@ def test_an_oversized_table_costs_a_warning_and_no_score(
 def test_a_table_comes_back_byte_for_byte(database: Database) -> None:
     score_id = recorded(database, words=to_parquet(TABLE))
     with database.read() as session:
-        assert stored_tables.get(session, score_id) == to_parquet(TABLE)
+        assert stored_tables.get(session, score_id, stored_tables.WORDS) == to_parquet(TABLE)
 
 
 def test_a_score_that_is_taken_again_keeps_the_table_it_was_made_with(database: Database) -> None:
     first = recorded(database, words=None)
     assert recorded(database, words=to_parquet(TABLE)) == first
     with database.read() as session, pytest.raises(WordTableNotFound):
-        stored_tables.get(session, first)
+        stored_tables.get(session, first, stored_tables.WORDS)
     second = recorded(database, words=to_parquet(TABLE), force=True)
     changed = dataclasses.replace(TABLE, word=("x", "y", "z"))
     assert recorded(database, words=to_parquet(changed)) == second
     with database.read() as session:
-        assert stored_tables.get(session, second) == to_parquet(TABLE)
+        assert stored_tables.get(session, second, stored_tables.WORDS) == to_parquet(TABLE)
 
 
 def test_a_table_that_changed_in_the_database_is_not_given_out(database: Database) -> None:
@@ -150,7 +150,7 @@ def test_a_table_that_changed_in_the_database_is_not_given_out(database: Databas
     with database.write() as session:
         session.execute(sa.update(WordTableRow).values(parquet=b"PAR1"))
     with database.read() as session, pytest.raises(RuntimeError, match="not the one that was stored"):
-        stored_tables.get(session, score_id)
+        stored_tables.get(session, score_id, stored_tables.WORDS)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ PRINTS_NO_RESULTS = {
     "serve": "runs until it is stopped",
     "worker": "runs until it is stopped",
     "demo": "shows the other commands at work",
+    "scores units": "writes a file, CSV or Parquet as the server gives it",
     "scores surprisals": "writes a file, CSV or Parquet as the server gives it",
     "scores chart": "writes a file",
 }

@@ -26,11 +26,16 @@ BOARD = Leaderboard.model_validate(
 
 def test_a_wide_leaderboard_has_a_row_a_model_and_the_names_of_the_csv() -> None:
     wide = BOARD.frame()
-    cells = ["a_normalised", "a_missing", "a_flags", "b_raw", "b_missing", "b_flags"]
+    cells = [
+        f"{name}_{kind}"
+        for name, unit in (("a", "normalised"), ("b", "raw"))
+        for kind in (unit, "missing", "flags", f"{unit}_low", f"{unit}_high")
+    ]
     assert list(wide.columns) == [*board_views.FIXED, *cells]
     assert wide["model"].tolist() == ["gpt2", "other"]
     assert wide["a_missing"].tolist()[1] == "model_gated"
     assert wide["a_normalised"].isna().tolist() == [False, True]
+    assert wide[["a_normalised_low", "a_normalised_high"]].iloc[0].tolist() == [0.4, 0.6]
 
 
 def test_whole_numbers_stay_whole_where_some_are_missing() -> None:

@@ -18,11 +18,11 @@ from scoring.metrics.word_tables import tabulate_words
 from scoring.protocols import GROUPED, PAPER
 from scoring.responses import Responses, SurprisalKind, Surprisals
 from scoring.results import Ceiling, Counts, Score
+from scoring.table_parquet import from_parquet, to_parquet
 from scoring.types import Passage, ReadingTimes, Stimuli
-from scoring.word_parquet import TYPES, from_parquet, to_parquet
 from scoring.word_table import Reason, WordTable
-from worker import word_tables
-from worker.word_tables import collect, leave, words_file
+from worker import score_tables
+from worker.score_tables import collect, leave, table_file
 
 STORY = ["One", "two", "three.", "Four", "five.", "Six", "-7-", '"eight",', "nine"]
 STIMULI = Stimuli(
@@ -74,7 +74,7 @@ def test_the_raw_score_is_the_correlation_over_the_used_rows(rules, boundary):
     table = tabulate_words(given, times, STIMULI, rules)
     r = np.corrcoef(used(table, "surprisal_bits"), used(table, f"time_{rules.times}_ms"))[0, 1]
     assert (abs(r) if rules.is_absolute else r) == pytest.approx(outcome.raw, abs=1e-12)
-    assert table.n_used == outcome.n.stimuli
+    assert table.n_counted == outcome.n.stimuli
     summed = np.array([np.nan if value is None else value for value in table.surprisal_bits_sum])
     assert np.nanmean(summed) == pytest.approx(outcome.measures["surprisal_bits_mean_sum"], abs=1e-12)
 
@@ -145,13 +145,13 @@ def test_a_table_that_contradicts_itself_is_refused(change):
 
 def test_parquet_gives_the_same_table_back_with_typed_columns(tmp_path):
     data = to_parquet(TABLE)
-    assert from_parquet(data) == TABLE
+    assert from_parquet(WordTable, data) == TABLE
     (tmp_path / "words.parquet").write_bytes(data)
     schema = parquet.read_schema(tmp_path / "words.parquet")
-    assert dict(zip(schema.names, map(str, schema.types), strict=True)) == TYPES | {
-        name: "double" for name, alias in TYPES.items() if alias == "float64"
+    assert dict(zip(schema.names, map(str, schema.types), strict=True)) == dict(WordTable.TYPES) | {
+        name: "double" for name, alias in WordTable.TYPES.items() if alias == "float64"
     }
-    assert [*TYPES] == [field.name for field in fields(WordTable)]
+    assert [*WordTable.TYPES] == [field.name for field in fields(WordTable)]
     file = parquet.ParquetFile(tmp_path / "words.parquet")
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
 
@@ -173,8 +173,8 @@ def a_score(n):
 
 def test_what_a_child_leaves_is_collected_as_parquet(tmp_path):
     leave(tmp_path, "run_1", TABLE)
-    assert collect(tmp_path, "run_1", a_score(TABLE.n_used)) == to_parquet(TABLE)
-    assert collect(tmp_path, "run_2", a_score(TABLE.n_used)) is None
+    assert collect(tmp_path, "run_1", a_score(TABLE.n_counted)) == {"words": to_parquet(TABLE)}
+    assert collect(tmp_path, "run_2", a_score(TABLE.n_counted)) == {}
 
 
 def changed(**columns):
@@ -206,27 +206,27 @@ def without(name):
     ids=["empty", "cut", "null", "no-column", "more", "text", "huge", "unknown", "shorter", "surrogate"],
 )
 def test_a_damaged_table_is_dropped_with_a_warning(tmp_path, caplog, left):
-    words_file(tmp_path, "run_1").write_bytes(left)
+    table_file(tmp_path, "run_1", "words").write_bytes(left)
     with caplog.at_level(logging.WARNING):
-        assert collect(tmp_path, "run_1", a_score(TABLE.n_used)) is None
+        assert collect(tmp_path, "run_1", a_score(TABLE.n_counted)) == {}
     assert "the table of words of run run_1 was dropped" in caplog.text
     assert "because" not in caplog.text
 
 
 def test_a_table_of_another_number_of_used_words_is_dropped(tmp_path, caplog):
     leave(tmp_path, "run_1", TABLE)
-    assert collect(tmp_path, "run_1", a_score(TABLE.n_used - 1)) is None
-    assert f"{TABLE.n_used} of its words are used" in caplog.text
+    assert collect(tmp_path, "run_1", a_score(TABLE.n_counted - 1)) == {}
+    assert f"{TABLE.n_counted} of its words count" in caplog.text
 
 
 def test_a_table_beyond_the_limit_is_dropped_unread(tmp_path, caplog, monkeypatch):
     leave(tmp_path, "run_1", TABLE)
-    monkeypatch.setattr(word_tables, "MAX_BYTES", 1000)
-    assert collect(tmp_path, "run_1", a_score(TABLE.n_used)) is None
+    monkeypatch.setattr(score_tables, "MAX_BYTES", 1000)
+    assert collect(tmp_path, "run_1", a_score(TABLE.n_counted)) == {}
     assert "more than 1000 bytes" in caplog.text
 
 
 def test_a_folder_in_the_place_of_a_table_is_no_failure(tmp_path, caplog):
-    words_file(tmp_path, "run_1").mkdir()
-    assert collect(tmp_path, "run_1", a_score(TABLE.n_used)) is None
+    table_file(tmp_path, "run_1", "words").mkdir()
+    assert collect(tmp_path, "run_1", a_score(TABLE.n_counted)) == {}
     assert "IsADirectoryError" in caplog.text
