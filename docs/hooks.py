@@ -29,7 +29,7 @@ OF_THE_ROOT = {
 
 _SECTION = re.compile(r"^\*\*(?P<title>[^*]+)\*\*|^- \[(?P<name>[^\]]+)\]\((?P<page>[^)#]+\.md)\)", re.MULTILINE)
 _FENCED = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-_LIST_BELOW_TEXT = re.compile(r"^((?!(?:[-*+]|\d+\.) |[|#\s]).+\n)(?=- )", re.MULTILINE)
+_BELOW_TEXT = re.compile(r"^((?!(?:[-*+]|\d+\.) |[|#\s]).+\n)(?=- |\|)", re.MULTILINE)
 _LINK = re.compile(r"(?<=\]\()(?P<target>[^)\s:#]+)(?P<anchor>#[^)\s]*)?(?=\))")
 _ADDRESS_IN_SCRIPT = re.compile(r"(?<=[\"'`])https?://(?!www\.w3\.org/)[^\"'`\s]*")
 
@@ -50,9 +50,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links as they are on the site, and lists that begin below a line of text without a blank one between."""
+    """Links as they are on the site, and lists and tables that begin below text without a blank line between."""
     return "".join(
-        part if part.startswith("```") else _LIST_BELOW_TEXT.sub(r"\1\n", links_of_the_site(part, page.file.src_uri))
+        part if part.startswith("```") else _BELOW_TEXT.sub(r"\1\n", links_of_the_site(part, page.file.src_uri))
         for part in _FENCED.split(markdown)
     )
 

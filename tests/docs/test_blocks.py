@@ -41,23 +41,20 @@ def test_files_that_blocks_are_written_to_stay_in_their_folder() -> None:
             assert (ROOT / block.value).resolve().is_relative_to(ROOT)
 
 
-@pytest.mark.parametrize("block", in_language("json"), ids=lambda block: block.place)
-def test_json_is_json(block: Block) -> None:
+@pytest.mark.parametrize("block", in_language("json", "toml", "yaml"), ids=lambda block: block.place)
+def test_data_are_what_they_are_called(block: Block) -> None:
+    assert PARSERS[block.language](block.text)
+
+
+def parsed_json(text: str) -> object:
+    """One document, or a log: one in each line."""
     try:
-        json.loads(block.text)
+        return json.loads(text)
     except json.JSONDecodeError:
-        for line in block.text.splitlines():  # a log: an object a line
-            json.loads(line)
+        return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("block", in_language("toml"), ids=lambda block: block.place)
-def test_toml_is_toml(block: Block) -> None:
-    assert tomllib.loads(block.text)
-
-
-@pytest.mark.parametrize("block", in_language("yaml"), ids=lambda block: block.place)
-def test_yaml_is_yaml(block: Block) -> None:
-    assert yaml.safe_load(block.text)
+PARSERS = {"json": parsed_json, "toml": tomllib.loads, "yaml": yaml.safe_load}
 
 
 @pytest.mark.parametrize("block", in_language("python"), ids=lambda block: block.place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,13 @@ def write_kind(folder: Path, kind: str) -> None:
 
         torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
         (folder / "model.safetensors").unlink()
+
+
+@pytest.fixture(autouse=True)
+def settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page does must not follow from the settings of whoever runs the tests."""
+    for name in [name for name in os.environ if name.startswith("BROCA_") or name == "HF_TOKEN"]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
