@@ -1,0 +1,138 @@
+"""What holds of every page: readable for everybody, with a keyboard, on a phone, without scripts, and lying still."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Site
+from tests.browser.driving import PHONE, WIDE, Browser
+from tests.browser.filling import SUBJECTS
+
+MODELS = ",".join(subject.id for subject in SUBJECTS[:3])
+PAGES: Mapping[str, str] = {
+    "board": "/",
+    "whole board": "/?all=true&include_synthetic=true&include_baselines=true",
+    "published board": "/?protocol=published-2312.00575",
+    "model": f"/models/{SUBJECTS[-1].id}",
+    "benchmarks": "/benchmarks",
+    "benchmark": "/benchmarks/demo-reading",
+    "findings": "/findings",
+    "measured findings": "/findings?protocol=grouped",
+    "compare": f"/compare?models={MODELS}",
+    "jobs": "/jobs",
+    "waiting job": "/jobs/{waiting_job}",
+    "submit": "/submit",
+    "reference": "/docs",
+}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+MAX_SHIFT = 0.01
+"""Of the layout, cumulative; what a person does not see. From 0.1 on it counts as bad (web.dev/cls)."""
+
+AXE = (files("selenium_axe_python") / "axe-core" / "axe.min.js").read_text("utf8")
+JUDGE = "axe.run(document, {runOnly: arguments[0], resultTypes: ['violations']}).then(arguments[1])"
+REACHABLE = """
+const focusable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
+const seen = one => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.type !== 'hidden';
+return [...document.querySelectorAll(focusable)].filter(seen).map((one, place) => one.dataset.place = String(place))
+"""
+FOCUSED = """
+const one = document.activeElement, style = getComputedStyle(one);
+const isSeen = style.outlineStyle === 'auto' || (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2);
+return one === document.body ? null : {place: one.dataset.place, what: one.outerHTML.slice(0, 120), isSeen}
+"""
+SHIFTS = """
+const done = arguments[0];
+new PerformanceObserver(list => done(list.getEntries())).observe({type: 'layout-shift', buffered: true});
+requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done([]))))
+"""
+FIELDS = "return [...document.querySelectorAll('main [name]')].map(one => [one.name, one.type, one.value])"
+SCROLL = """
+const step = () => {
+  const before = scrollY;
+  scrollBy({top: innerHeight, behavior: 'instant'});
+  requestAnimationFrame(() => scrollY === before ? arguments[0]() : step());
+};
+step()
+"""
+ALL_PICTURES = "return [...document.images].every(one => one.complete && one.naturalWidth)"
+
+
+@pytest.fixture(params=list(PAGES))
+def path(request: pytest.FixtureRequest, site: Site) -> str:
+    """The address of each page in turn."""
+    return PAGES[request.param].format(waiting_job=site.waiting_job)
+
+
+def look_through(browser: Browser) -> None:
+    """Scrolls to the end, and waits for the pictures that come only when they are looked at."""
+    browser.run_async(SCROLL)
+    browser.wait(lambda: browser.run(ALL_PICTURES))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_grave_stands_in_the_way_of_anybody(browser: Browser, path: str, theme: str) -> None:
+    browser.look(theme=theme)
+    browser.open(path)
+    browser.run(AXE)
+    found: dict[str, Any] = browser.run_async(JUDGE, RULES)
+    grave = {
+        (one["id"], node["html"], node["failureSummary"])
+        for one in found["violations"]
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    }
+    assert grave == set()
+
+
+def test_the_first_look_needs_no_script(browser: Browser, path: str) -> None:
+    browser.open(path)
+    tables, fields, heading = browser.tables(), browser.run(FIELDS), browser.one("h1").text
+    browser.cdp("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open(path)
+    assert not any(one.is_displayed() for one in browser.all("button.theme")), "scripts still run"
+    assert browser.tables() == tables
+    assert browser.run(FIELDS) == fields
+    assert browser.one("h1").text == heading
+    assert tables or fields
+
+
+def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(browser: Browser, path: str) -> None:
+    browser.open(path)
+    waiting = set(browser.run(REACHABLE))
+    assert waiting
+    browser.tab()
+    while (focused := browser.run(FOCUSED)) is not None:
+        assert focused["isSeen"], focused["what"]
+        waiting.discard(focused["place"])
+        browser.tab()
+    left = [browser.one(f"[data-place='{place}']").get_attribute("outerHTML") for place in waiting]
+    assert left == []
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(browser: Browser, path: str) -> None:
+    browser.look(size=PHONE)
+    browser.open(path)
+    look_through(browser)
+    assert browser.run("return innerWidth") == PHONE[0]
+    assert browser.run("return document.documentElement.scrollWidth") <= PHONE[0]
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_nothing_moves_once_it_is_there(browser: Browser, path: str, size: tuple[int, int]) -> None:
+    browser.look(size=size)
+    browser.open(path)
+    look_through(browser)
+    shifts = [one for one in browser.run_async(SHIFTS) if not one["hadRecentInput"]]
+    assert sum(one["value"] for one in shifts) < MAX_SHIFT, shifts
+
+
+def test_a_page_that_is_not_there_says_so_as_a_page(browser: Browser) -> None:
+    browser.open("/models/nobody/has-this", status=404)
+    browser.take_refusal(404)
+    assert browser.one("h1").text.startswith("404")
+    assert browser.one("nav a", "Leaderboard").is_displayed()
