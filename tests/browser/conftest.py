@@ -1,10 +1,12 @@
-"""A browser, and a filled server on each stack; after every test nothing may have been complained of or asked elsewhere."""
+"""A browser, and a filled server on each stack.
+
+After every test the console holds no complaint, and nothing was asked of another server.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +18,8 @@ from tests.servers import Postgres, Redis
 from tests.serving import Served, serving
 
 DATABASE = "browser"
+STACKS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("embedded", "postgresql and redis")]
+"""One process of the tests has one of them: each needs a server and a browser."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session", params=["embedded", "postgresql and redis"])
+@pytest.fixture(scope="session", params=STACKS)
 def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The server on either stack; environment variables alone tell them apart."""
     folder = tmp_path_factory.mktemp("site")

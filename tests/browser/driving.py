@@ -93,6 +93,10 @@ class Browser:
         """What a script in the page hands to its last argument, a function."""
         return self.driver.execute_async_script(script, *arguments)
 
+    def text(self, selector: str) -> str:
+        """What stands in the first element that a selector finds now, though a script may replace it at any time."""
+        return str(self.run("return document.querySelector(arguments[0]).innerText.trim()", selector))
+
     def all(self, selector: str) -> list[WebElement]:
         """The elements that a selector finds."""
         return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
@@ -129,7 +133,7 @@ class Browser:
         return found
 
     def take_refusal(self, status: int) -> None:
-        """Takes the console's line on the page that was refused with this status, which browsers write by themselves."""
+        """Takes the line that browsers write on a page which was refused, as this one was with this status."""
         self.collect()
         assert self.statuses[self.driver.current_url] == status, self.statuses
         lines = [line for line in self.told if f"status of {status}" in line["message"]]

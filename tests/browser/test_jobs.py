@@ -42,7 +42,7 @@ def press(browser: Browser, text: str) -> None:
 
 
 def shown_status(browser: Browser) -> str:
-    return browser.one("#job p .status").text
+    return browser.text("#job p .status")
 
 
 def job_of(browser: Browser) -> dict[str, object]:
@@ -95,7 +95,7 @@ def test_a_cancel_from_elsewhere_is_seen_without_a_reload(browser: Browser) -> N
     httpx.post(f"{browser.url}/v1{browser.path}/cancel").raise_for_status()
     browser.wait(lambda: shown_status(browser) == "cancelled")
     assert browser.run("return window.isSame") is True
-    assert browser.one("#job button").text == "Repeat what has no score"
+    assert browser.text("#job button") == "Repeat what has no score"
 
 
 def test_what_cannot_be_scored_is_said_beside_its_field_with_the_rest_kept(browser: Browser) -> None:

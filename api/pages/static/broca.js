@@ -4,13 +4,18 @@
   const root = document.documentElement;
   const themes = ["system", "light", "dark"];
   const recall = () => { try { return localStorage.getItem("theme") || "system"; } catch { return "system"; } };
-  const apply = (theme) => { if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme; };
+  const pictures = { system: "(prefers-color-scheme: dark)", light: "not all", dark: "all" };
+  const apply = (theme) => {
+    if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme;
+    for (const dark of document.querySelectorAll("picture > source")) dark.media = pictures[theme];
+  };
   apply(recall());
 
   const addSwitch = () => {
     const button = document.querySelector("button.theme");
     const tell = () => { button.textContent = `Theme: ${recall()}`; };
     button.hidden = false;
+    apply(recall());
     tell();
     button.addEventListener("click", () => {
       const next = themes[(themes.indexOf(recall()) + 1) % themes.length];
@@ -26,8 +31,8 @@
       button.hidden = false;
       button.addEventListener("click", async () => {
         const text = button.parentElement.querySelector("code").textContent;
-        await navigator.clipboard.writeText(text.replaceAll("$BROCA_URL", location.origin));
-        button.textContent = "Copied";
+        const copied = navigator.clipboard.writeText(text.replaceAll("$BROCA_URL", location.origin));
+        button.textContent = await copied.then(() => "Copied", () => "Refused");
         setTimeout(() => { button.textContent = "Copy"; }, 1500);
       });
     }
