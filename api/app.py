@@ -26,7 +26,7 @@ from .looking import Looker
 from .metrics import Metrics
 from .middleware import RequestIds, cross_origin
 from .observing import Observed, watch_loop
-from .pages import site
+from .pages import data, site
 from .pages.findings import Answers
 from .pages.samples import Samples
 from .polls import Polls
@@ -43,6 +43,7 @@ from .routes import (
     models,
     pairs,
     properties,
+    scatter,
     scores,
     studies,
     workers,
@@ -89,6 +90,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         models,
         properties,
         pairs,
+        scatter,
         studies,
         benchmarks,
         leaderboard,
@@ -107,7 +109,9 @@ def add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     """What every request passes before its route, the innermost first."""
     usual = Bounds(max_bytes=settings.max_body_bytes, timeout_s=settings.request_timeout_s)
     upload = Bounds(max_bytes=settings.max_import_bytes, timeout_s=settings.upload_timeout_s)
+    form = Bounds(max_bytes=settings.max_import_bytes + data.MAX_BESIDE_BYTES, timeout_s=settings.upload_timeout_s)
     uploads = {("POST", path): upload for path in (models.IMPORT_PATH, benchmarks.ADDING_PATH)}
+    uploads |= {("POST", data.PATH): form}
     app.add_middleware(Polls, prefix=jobs.router.prefix, answer=jobs.get_job)
     app.add_middleware(Gate, settings=settings, uploads=frozenset(uploads))
     app.add_middleware(Bodies, bounds=usual, bounds_at=uploads)

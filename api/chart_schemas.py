@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from .requests import LongText, Name, listed
+from .pair_schemas import PairsFilter
+from .requests import LongText, Name
 
 Theme = Literal["light", "dark"]
 Format = Literal["vl.json", "svg", "png"]
@@ -47,17 +48,8 @@ class AnalysisChartQuery(ChartQuery):
     property: Name | None = Field(default=None, description="Only this property.")
 
 
-class PairsChartQuery(ChartQuery):
+class PairsChartQuery(PairsFilter, ChartQuery):
     """Which pairs are drawn."""
-
-    protocol: Name = Field(default="grouped", description="The protocol of every score.")
-    benchmarks: LongText | None = Field(
-        default=None, description="Names separated by commas; all with scores but synthetic ones when absent."
-    )
-
-    def names(self) -> tuple[str, ...]:
-        """The benchmarks asked for, each once."""
-        return listed(self.benchmarks or "")
 
 
 class ProtocolsChartQuery(ChartQuery):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,12 +11,13 @@ from storage.pairs import Missing
 from storage.pairs import Pair as StoredPair
 from storage.pairs import Side as StoredSide
 
-from .requests import LongText, Name, listed
+from .csv_tables import table
+from .requests import LongText, Name, Text, listed
 from .schemas import Wire
 
 
-class PairsQuery(BaseModel):
-    """Which pairs are compared, and on what."""
+class PairsFilter(BaseModel):
+    """Which pairs are meant, and on what."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -23,11 +25,30 @@ class PairsQuery(BaseModel):
     benchmarks: LongText | None = Field(
         default=None, description="Names separated by commas; all with scores but synthetic ones when absent."
     )
-    layers: bool = Field(default=True, description="Send the layer curves, too.")
+    family: LongText | None = Field(
+        default=None, description="Only pairs whose tuned model is of one of these families, separated by commas."
+    )
+    tuning: Name | None = Field(default=None, description="Only tuned models of this tuning: `instruct`, `ablation`.")
+    base: Text | None = Field(default=None, description="Only pairs of this base.")
 
     def names(self) -> tuple[str, ...]:
         """The benchmarks asked for, each once."""
         return listed(self.benchmarks or "")
+
+    def passes(self, pair: Pair) -> bool:
+        """Whether a pair is wanted."""
+        families = listed(self.family or "")
+        is_of_family = not families or pair.family in families
+        return is_of_family and self.tuning in (None, pair.tuning) and self.base in (None, pair.base)
+
+
+class PairsQuery(PairsFilter):
+    """Which pairs are compared, on what, and how they are written."""
+
+    layers: bool = Field(default=True, description="Send the layer curves, too; of JSON.")
+    format: Literal["json", "csv"] | None = Field(
+        default=None, description="The answer's format; when absent, the header Accept decides."
+    )
 
 
 class CurvePoint(Wire):
@@ -41,7 +62,7 @@ class CurvePoint(Wire):
 class PairSide(Wire):
     """The score of one of the two, with its layer curve."""
 
-    score: str = Field(description="Id of the score.")
+    score: str | None = Field(description="Id of the score; null of a published number.")
     raw: float
     normalised: float | None
     layers: list[CurvePoint]
@@ -76,10 +97,45 @@ class Pair(Wire):
     base: str
     tuned: str
     tuning: str | None
+    family: str | None
     hops: int = Field(description="1 where the tuned model was made from the base itself.")
     between: list[str] = Field(description="Ancestors between the two, which have no scores.")
     source: str = Field(description="Who says that the one comes from the other.")
     benchmarks: list[PairBenchmark]
+
+
+CSV_COLUMNS = (
+    "base",
+    "tuned",
+    "tuning",
+    "family",
+    "hops",
+    "benchmark",
+    "base_raw",
+    "tuned_raw",
+    "difference",
+    "percent",
+    "low",
+    "high",
+    "reason",
+    "base_score",
+    "tuned_score",
+)
+
+
+def pairs_csv(pairs: Iterable[Pair]) -> str:
+    """A row for each pair and benchmark."""
+    return table(CSV_COLUMNS, (_csv_row(pair, one) for pair in pairs for one in pair.benchmarks))
+
+
+def _csv_row(pair: Pair, one: PairBenchmark) -> tuple[object, ...]:
+    base, tuned, interval = one.base, one.tuned, one.interval
+    return (
+        *(pair.base, pair.tuned, pair.tuning, pair.family, pair.hops, one.benchmark),
+        *(base and base.raw, tuned and tuned.raw, one.difference, one.percent),
+        *(interval and interval.low, interval and interval.high, one.reason),
+        *(base and base.score, tuned and tuned.score),
+    )
 
 
 def pair_view(pair: StoredPair) -> Pair:
@@ -88,6 +144,7 @@ def pair_view(pair: StoredPair) -> Pair:
         base=pair.base,
         tuned=pair.tuned,
         tuning=pair.tuning,
+        family=pair.family,
         hops=pair.hops,
         between=list(pair.between),
         source=pair.source,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import Request
@@ -19,26 +21,51 @@ from .settings import ApiSettings
 PIECE_BYTES = 1 << 20
 
 
-async def save_body(request: Request, path: Path) -> None:
-    """Write the body of a request to a new file. Raises BodyMalformed, InsufficientStorage.
+class Saving:
+    """A new file on its way: `add` gathers what comes and writes it a piece at a time."""
 
-    How long a body may be is counted in `api.middleware`.
-    """
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pending = bytearray()
+        self.n_bytes = 0
+
+    async def add(self, chunk: bytes) -> None:
+        """More of the file. Raises OSError."""
+        self._pending += chunk
+        self.n_bytes += len(chunk)
+        if len(self._pending) >= PIECE_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Writes what is gathered. Raises OSError."""
+        pending, self._pending = self._pending, bytearray()
+        await run_in_threadpool(_write, self._descriptor, pending)
+
+
+@asynccontextmanager
+async def saving(path: Path) -> AsyncIterator[Saving]:
+    """A new file at this path, whole at the end of the block. Raises BodyMalformed, InsufficientStorage."""
     with path.open("xb", buffering=0) as file:
         try:
-            pending = bytearray()
-            async for chunk in request.stream():
-                pending += chunk
-                if len(pending) >= PIECE_BYTES:
-                    await run_in_threadpool(_write, file.fileno(), pending)
-                    pending = bytearray()
-            await run_in_threadpool(_write, file.fileno(), pending)
+            saved = Saving(file.fileno())
+            yield saved
+            await saved.flush()
         except ClientDisconnect as error:
             raise BodyMalformed("the body broke off") from error
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise InsufficientStorage("the disk of the server has no room for the file") from error
             raise
+
+
+async def save_body(request: Request, path: Path) -> None:
+    """Write the body of a request to a new file. Raises BodyMalformed, InsufficientStorage.
+
+    How long a body may be is counted in `api.bodies`.
+    """
+    async with saving(path) as saved:
+        async for chunk in request.stream():
+            await saved.add(chunk)
 
 
 def upload_bounds(request: Request, settings: ApiSettings, caller: Caller) -> Bounds:

@@ -89,9 +89,13 @@ def slopes(analysis: Document, *, theme: Theme = Theme.LIGHT, benchmark: str | N
     return _slopes(changes_of(analysis), source_of(analysis), theme=theme, benchmark=benchmark)
 
 
-def slopes_of_pairs(pairs: Sequence[Document], *, protocol: str, theme: Theme = Theme.LIGHT) -> Spec:
-    """The same of `GET /v1/pairs`."""
-    return _slopes(changes_of_pairs(pairs), source_of({"provenance": "measured", "protocol": protocol}), theme=theme)
+def slopes_of_pairs(
+    pairs: Sequence[Document], *, protocol: str, source: str | None = None, theme: Theme = Theme.LIGHT
+) -> Spec:
+    """The same of `GET /v1/pairs`; `source` is where the numbers are printed, where they were not measured here."""
+    provenance = "measured" if source is None else "published"
+    said = source_of({"provenance": provenance, "protocol": protocol, "source": source})
+    return _slopes(changes_of_pairs(pairs), said, theme=theme)
 
 
 def _slopes(changes: Sequence[Change], source: str, *, theme: Theme, benchmark: str | None = None) -> Spec:

@@ -10,6 +10,7 @@ import vl_convert
 from .analyses import analysis_chart
 from .changes import slopes_of_pairs
 from .curves import layer_curve
+from .named_points import named_points
 from .order import Format, Kind, Order
 from .protocols import side_by_side
 from .theme import Spec, Theme
@@ -21,6 +22,7 @@ SYNTHETIC = "SYNTHETIC: planted data; these numbers say nothing of brains or rea
 CHARTS: Mapping[Kind, Callable[..., Spec]] = {
     Kind.ANALYSIS: analysis_chart,
     Kind.PAIRS: slopes_of_pairs,
+    Kind.SCATTER: named_points,
     Kind.LAYERS: layer_curve,
     Kind.PROTOCOLS: side_by_side,
 }

@@ -14,6 +14,8 @@ class Kind(StrEnum):
     """Of an analysis, by its kind."""
     PAIRS = "pairs"
     """Of base and tuned models."""
+    SCATTER = "scatter"
+    """Of two columns of models."""
     LAYERS = "layers"
     """Of a score's layers."""
     PROTOCOLS = "protocols"

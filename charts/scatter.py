@@ -90,7 +90,7 @@ def scores_against_properties(
     if models is None:
         raise ChartUnavailable("this analysis was kept without its models", hint="POST /v1/analyses makes it again")
     size = WIDE if len(tests) == 1 else NARROW
-    families = _families(models)
+    families = families_shown(models)
     drawn = [_panel(test, models, families, size=size, theme=theme, is_one=len(tests) == 1) for test in tests]
     whole = drawn[0] if len(drawn) == 1 else alt.concat(*drawn, columns=COLUMNS, spacing=28)
     (only, *others) = tests
@@ -117,7 +117,7 @@ def _caption(analysis: Document, tests: Sequence[Test]) -> list[str]:
     return [*found, source_of(analysis)]
 
 
-def _families(models: Sequence[Document]) -> list[str]:
+def families_shown(models: Sequence[Document]) -> list[str]:
     """The families that have a colour of their own, the most frequent first; others share the last."""
     names = [str(model["family"] or "unknown") for model in models]
     by_count = sorted(dict.fromkeys(names), key=names.count, reverse=True)
@@ -170,7 +170,7 @@ def by_family(families: Sequence[str], theme: Theme) -> dict[str, Any]:
 
 def _axes(test: Test, points: Sequence[Document], *, is_one: bool) -> dict[str, Any]:
     if test.against in LOGARITHMS:
-        ticks = _ticks([point["x"] for point in points])
+        ticks = round_ticks([point["x"] for point in points])
         axis = alt.Axis(labelExpr=THOUSANDS, values=ticks, grid=False, labelOverlap="parity")
         scale = alt.Scale(type="log", nice=False, padding=12)
     else:
@@ -182,7 +182,7 @@ def _axes(test: Test, points: Sequence[Document], *, is_one: bool) -> dict[str, 
     }
 
 
-def _ticks(values: Sequence[float]) -> list[float]:
+def round_ticks(values: Sequence[float]) -> list[float]:
     """Round numbers in and just outside the range of values: as many of 1, 2, 5 in each decade as are not too many."""
     low, high = min(values), max(values)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)

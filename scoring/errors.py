@@ -19,6 +19,7 @@ What belongs here: errors a scientist can meet without a server. Errors of jobs 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 N_SHOWN = 96
@@ -223,9 +224,24 @@ class DataMalformed(DataError):
 
 
 class RecordingRefused(DataMalformed):
-    """A data set that somebody brings has errors; the detail names all of them, a line each."""
+    """A data set that somebody brings has errors; the detail names all of them, a line each.
+
+    `found` has them one by one, and the warnings: `level`, `code`, `detail`, and `param` where it is about one field of
+    what was declared.
+    """
 
     code = "recording_refused"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        hint: str | None = None,
+        param: str | None = None,
+        found: Sequence[Mapping[str, str | None]] = (),
+    ) -> None:
+        super().__init__(detail, hint=hint, param=param)
+        self.found = tuple(found)
 
 
 class NumericalFailure(ScoringError):

@@ -80,11 +80,14 @@ class Pair:
     hops: int
     between: tuple[str, ...]
     tuning: str | None
+    family: str | None
     source: str
     benchmarks: tuple[Compared, ...]
 
 
 Newest = Mapping[str, Mapping[str, ScoreRow]]
+
+NOT_KNOWN = (None, None)
 
 
 def query(
@@ -106,14 +109,15 @@ def query(
     rows = {row.id: row for pair in found for name in (pair[0], pair[1].model_id) for row in newest[name].values()}
     drawn = scores.draws(session, rows) if rows else {}
     curves = _curves(session, rows) if with_layers and rows else {}
-    tunings = _tunings(session, {tuned for tuned, _, _ in found})
+    facts = _facts(session, {tuned for tuned, _, _ in found})
     return tuple(
         Pair(
             tuned=tuned,
             base=base.model_id,
             hops=base.hops,
             between=between,
-            tuning=tunings.get(tuned),
+            tuning=facts.get(tuned, NOT_KNOWN)[0],
+            family=facts.get(tuned, NOT_KNOWN)[1],
             source=base.source,
             benchmarks=tuple(
                 _compared(name, newest[base.model_id].get(name), newest[tuned].get(name), drawn, curves)
@@ -194,8 +198,8 @@ def _curves(session: Session, score_ids: Collection[str]) -> Mapping[str, Sequen
     return found
 
 
-def _tunings(session: Session, model_ids: Collection[str]) -> Mapping[str, str | None]:
-    """The tuning of each model's newest revision."""
-    query = sa.select(ModelRow.id, ModelRow.tuning).order_by(ModelRow.created_at)
+def _facts(session: Session, model_ids: Collection[str]) -> Mapping[str, tuple[str | None, str | None]]:
+    """The tuning and the family of each model's newest revision."""
+    query = sa.select(ModelRow.id, ModelRow.tuning, ModelRow.family).order_by(ModelRow.created_at)
     parts = (session.execute(query.where(ModelRow.id.in_(some))) for some in in_parts(model_ids))
-    return {row.id: row.tuning for rows in parts for row in rows}
+    return {row.id: (row.tuning, row.family) for rows in parts for row in rows}

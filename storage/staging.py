@@ -106,6 +106,11 @@ def require_room(uploads: Path, staged: Path, bounds: Bounds) -> None:
             raise
 
 
+def owner_of(folder: Path) -> str | None:
+    """The id of the key that brought what lies in a folder; None where it was brought without one."""
+    return _text(folder / OWNER_FILE)
+
+
 def age_s(path: Path) -> float:
     """Seconds since a file or folder was changed."""
     return time.time() - path.stat().st_mtime

@@ -36,16 +36,22 @@ HEADERS = {
 SMALLEST_PACKED = 1024
 PACKING_LEVEL = 5
 
-TAKES_FORMS = re.compile(r"/submit|/jobs/[^/]+")
+TAKES_FORMS = re.compile(r"/submit|/data|/jobs/[^/]+")
 """Addresses of pages whose forms write."""
 
 NAVIGATION = (
     ("/", "Leaderboard"),
-    ("/benchmarks", "Benchmarks"),
+    ("/pairs", "Pairs"),
+    ("/scatter", "Scatter"),
     ("/findings", "Findings"),
+    ("/benchmarks", "Benchmarks"),
+    ("/data", "Your data"),
     ("/jobs", "Jobs"),
     ("/submit", "Submit"),
 )
+
+FILTERS = ("number", "plus", "significant", "size", "n_bytes", "when", "duration", "told", "words", "first_upper")
+"""Of `formats`, in templates."""
 
 
 def methods_of(path: str) -> str:
@@ -95,6 +101,6 @@ def _environment() -> jinja2.Environment:
     environment.globals.update(
         navigation=NAVIGATION, asset={name: asset.path for name, asset in assets().items()}, address=addresses
     )
-    for name in ("number", "significant", "size", "n_bytes", "when", "duration", "told", "words"):
+    for name in FILTERS:
         environment.filters[name] = getattr(formats, name)
     return environment

@@ -5,14 +5,14 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from ..errors import RouteNotFound
-from . import benchmarks, board, compare, findings, jobs, models, submit
+from . import benchmarks, board, compare, data, findings, jobs, models, pairs, scatter, submit
 from .assets import PREFIX, assets
 
 FOREVER = "public, max-age=31536000, immutable"
 """What is kept for ever is named by what it holds."""
 
 router = APIRouter(include_in_schema=False)
-for part in (board, models, benchmarks, jobs, submit, findings, compare):
+for part in (board, models, benchmarks, data, jobs, submit, findings, pairs, scatter, compare):
     router.include_router(part.router)
 
 

@@ -34,7 +34,7 @@ router = APIRouter(prefix="/v1/benchmarks", tags=["benchmarks"])
 @router.get("")
 def list_benchmarks(_: Annotated[NoParameters, Query()], settings: SettingsDependency) -> ListOf[Benchmark]:
     """All benchmarks but private ones, sorted by id."""
-    found = [_view(name, None, settings) for name in settings.catalogue.names()]
+    found = [view_of(name, None, settings) for name in settings.catalogue.names()]
     return ListOf[Benchmark](data=found, next_page_token=None)
 
 
@@ -67,7 +67,7 @@ async def add_benchmark(
         )
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/v1/benchmarks/{found.benchmark_id}"
-    return _view(found.benchmark_id, found.version, settings)
+    return view_of(found.benchmark_id, found.version, settings)
 
 
 @router.get("/{benchmark_id:path}")
@@ -76,13 +76,14 @@ def get_benchmark(
 ) -> Benchmark:
     """One benchmark; of an added data set the newest version, or the one asked for. The id's slash stands as it is."""
     try:
-        return _view(benchmark_id, query.version, settings)
+        return view_of(benchmark_id, query.version, settings)
     except BenchmarkUnknown as error:
         hint = did_you_mean(benchmark_id[:64], settings.catalogue.names()) or "GET /v1/benchmarks lists them"
         raise BenchmarkNotFound("no benchmark has this id", hint=hint, param="benchmark_id") from error
 
 
-def _view(benchmark_id: str, version: int | None, settings: ApiSettings) -> Benchmark:
+def view_of(benchmark_id: str, version: int | None, settings: ApiSettings) -> Benchmark:
+    """A benchmark at a version, by default the newest. Raises BenchmarkUnknown."""
     benchmark = settings.catalogue.benchmark(benchmark_id, version)
     own = settings.catalogue.own(benchmark_id, version)
     return benchmark_view(benchmark, own, settings.data_store(offline=True))

@@ -30,6 +30,8 @@ from ..conditional import UNCHANGED, entity_tag, is_known, not_modified
 from ..dependencies import DatabaseDependency, SettingsDependency
 from ..errors import RequestInvalid
 from ..requests import listed
+from ..scatter_schemas import ScatterChartQuery
+from ..scattering import scatter
 from ..score_views import layer_view, score_view
 from .pairs import pairs_asked_for
 
@@ -72,11 +74,27 @@ def get_pairs_chart(
     settings: SettingsDependency,
 ) -> Response:
     """A line from each base to its tuned model, a panel for each benchmark."""
-    found = pairs_asked_for(query.protocol, query.names(), database, settings, with_layers=False)
-    given = {"pairs": [pair.model_dump(mode="json") for pair in found], "protocol": query.protocol}
+    found = pairs_asked_for(query, database, settings, with_layers=False)
+    source = paper.SOURCE.name if query.protocol == paper.PROTOCOL else None
+    given = {"pairs": [pair.model_dump(mode="json") for pair in found], "protocol": query.protocol, "source": source}
     names = {one.benchmark for pair in found for one in pair.benchmarks}
     is_synthetic = _is_any_synthetic(names, settings.catalogue)
     return _answer(request, _order(Kind.PAIRS, given, query, format=format, is_synthetic=is_synthetic))
+
+
+@router.get("/scatter/chart.{format}", response_class=Response, responses=ANSWERS)
+def get_scatter_chart(
+    format: Format,
+    query: Annotated[ScatterChartQuery, Query()],
+    request: Request,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+) -> Response:
+    """A point for each model with its name, and the line of least squares; r, its interval and n in the caption."""
+    found = scatter(query, database, settings.catalogue)
+    is_synthetic = _is_any_synthetic({found.x, found.y}, settings.catalogue)
+    given = {"scatter": found.model_dump(mode="json", exclude={"columns"})}
+    return _answer(request, _order(Kind.SCATTER, given, query, format=format, is_synthetic=is_synthetic))
 
 
 @router.get("/scores/{score_id}/chart.{format}", response_class=Response, responses=ANSWERS)

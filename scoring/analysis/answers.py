@@ -52,7 +52,7 @@ def _correlate(question: Question, table: ModelTable) -> Answer:
         for row in _correlation_rows(score, name, one, q)
     ]
     names = dict.fromkeys(name for pair in tests for name in pair)
-    told = (*_of_tests(tests), *_about_texts(chosen, (*question.properties, *question.held)))
+    told = (*_of_tests(tests), *about_texts(chosen, (*question.properties, *question.held)))
     result = {"tests": found, "models": _models(chosen, names), "unanswered": unanswered}
     return _made(chosen, result, columns, rows, told)
 
@@ -148,7 +148,7 @@ def _consistency(question: Question, table: ModelTable) -> Answer:
     result = {"behaviour": question.behaviour, "benchmarks": plain(found), "models": models, "unanswered": unanswered}
     columns = ("benchmark", "over", "r", "p", "n", "n_bases")
     told = [*_of_tests({name: both.over_models for name, both in found.items()}), *about_tunings(pairs)]
-    return _made(chosen, result, columns, rows, (*told, *_about_texts(chosen, question.held)))
+    return _made(chosen, result, columns, rows, (*told, *about_texts(chosen, question.held)))
 
 
 def _bases(chosen: ModelTable, pairs: Pairs) -> tuple[AnalysedModel, ...]:
@@ -193,7 +193,7 @@ def _models(table: ModelTable, names: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _about_texts(table: ModelTable, names: Iterable[str]) -> tuple[AnalysisWarning, ...]:
+def about_texts(table: ModelTable, names: Iterable[str]) -> tuple[AnalysisWarning, ...]:
     """A warning where losses are asked for that were measured on different texts."""
     texts = table.texts(names)
     if len(texts) < 2:

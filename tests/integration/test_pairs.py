@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -150,3 +152,52 @@ def test_more_models_and_scores_are_asked_for_than_a_query_takes(database: Datab
         assert [name for (name, _), said in found.items() if "mmlu" in said] == [ids[0], ids[-1]]
         assert {name for name, _ in models.revisions(session, set(ids))} == {ids[0], ids[-1]}
         assert scores.draws(session, ids) == {}
+
+
+def test_the_table_of_pairs_holds_what_the_json_holds_and_filters_choose(
+    client: TestClient, database: Database
+) -> None:
+    common = np.random.default_rng(1).normal(0.2, 0.05, size=500)
+    scored(database, "org/base", 0.2, draws=common)
+    scored(database, "org/tuned", 0.3, draws=common + 0.1, base="org/base")
+    scored(database, "org/other", 0.1, base="org/base")
+    with database.write() as session:
+        models.remember(session, NewModel(id="org/tuned", revision=SHA, family="t5", tuning="instruct"))
+    by_filter = {
+        name: [pair["tuned"] for pair in asked(client, **query)]
+        for name, query in {
+            "none": {},
+            "family": {"family": "llama,t5"},
+            "tuning": {"tuning": "instruct"},
+            "base": {"base": "org/base"},
+            "another base": {"base": "org/other"},
+        }.items()
+    }
+    both, one = ["org/other", "org/tuned"], ["org/tuned"]
+    assert by_filter == {"none": both, "family": one, "tuning": one, "base": both, "another base": []}
+    rows = list(csv.DictReader(io.StringIO(client.get("/v1/pairs?format=csv").text)))
+    sent = [(pair, benchmark) for pair in asked(client) for benchmark in pair["benchmarks"]]
+    assert [(row["tuned"], row["benchmark"]) for row in rows] == [(one["tuned"], two["benchmark"]) for one, two in sent]
+    for row, (_, benchmark) in zip(rows, sent, strict=True):
+        assert float(row["difference"]) == pytest.approx(benchmark["difference"])
+        assert row["base_score"] == benchmark["base"]["score"]
+        interval = benchmark["interval"]
+        assert row["low"] == ("" if interval is None else str(interval["low"]))
+
+
+def test_published_pairs_are_those_of_the_analysis_and_have_no_scores(client: TestClient) -> None:
+    published = "published-2312.00575"
+    found = asked(client, protocol=published, family="t5,llama")
+    body = {"kind": "paired", "protocol": published, "filters": {"family": ["t5", "llama"]}}
+    result = client.post("/v1/analyses", json=body).json()["result"]
+    assert {(pair["base"], pair["tuned"]) for pair in found} == {(one["base"], one["tuned"]) for one in result["pairs"]}
+    for name, effect in result["effects"].items():
+        changes = [one["difference"] for pair in found for one in pair["benchmarks"] if one["benchmark"] == name]
+        known = [change for change in changes if change is not None]
+        assert name == "average" or np.mean(known) == pytest.approx(effect["mean_difference"])
+    sides = [one["base"] for pair in found for one in pair["benchmarks"]]
+    assert {side["score"] for side in sides} == {None}
+    refused = client.get("/v1/pairs", params={"protocol": published, "benchmarks": "tuckute2024"})
+    assert (refused.status_code, refused.json()["param"]) == (422, "benchmarks")
+    chart = client.get("/v1/pairs/chart.vl.json", params={"protocol": published}).json()
+    assert any("as printed" in line for line in chart["title"]["subtitle"])

@@ -4,10 +4,14 @@
   const root = document.documentElement;
   const themes = ["system", "light", "dark"];
   const recall = () => { try { return localStorage.getItem("theme") || "system"; } catch { return "system"; } };
-  const pictures = { system: "(prefers-color-scheme: dark)", light: "not all", dark: "all" };
+  // Pictures follow the system by their own media; where a theme was chosen, they follow that.
+  const wanted = { system: "(prefers-color-scheme: dark)", dark: "all", light: "not all" };
+  const applyToPictures = () => {
+    for (const source of document.querySelectorAll("picture.chart source")) source.media = wanted[recall()];
+  };
   const apply = (theme) => {
     if (theme === "system") delete root.dataset.theme; else root.dataset.theme = theme;
-    for (const dark of document.querySelectorAll("picture > source")) dark.media = pictures[theme];
+    applyToPictures();
   };
   apply(recall());
 
@@ -15,7 +19,6 @@
     const button = document.querySelector("button.theme");
     const tell = () => { button.textContent = `Theme: ${recall()}`; };
     button.hidden = false;
-    apply(recall());
     tell();
     button.addEventListener("click", () => {
       const next = themes[(themes.indexOf(recall()) + 1) % themes.length];
@@ -60,5 +63,5 @@
     for (const type of live.dataset.types.split(" ")) source.addEventListener(type, soon);
   };
 
-  addEventListener("DOMContentLoaded", () => { addSwitch(); addCopiers(); follow(); });
+  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); });
 })();

@@ -22,10 +22,11 @@ def check_measure(measure: str, alignment: Alignment, findings: Findings) -> Non
     """Errors for a measure without a unit, and for an alignment of what is no time."""
     if not measure.lower().endswith((TIME_SUFFIX, AMPLITUDE_SUFFIX)) or not measure.isprintable():
         units = f"{TIME_SUFFIX} or {AMPLITUDE_SUFFIX}"
-        findings.error("measure_without_unit", f"the name of a measure ends in {units}; not so {listed([measure])}")
+        detail = f"the name of a measure ends in {units}; not so {listed([measure])}"
+        findings.error("measure_without_unit", detail, param="measure")
     elif not is_time(measure) and alignment is Alignment.ORIGINAL:
         detail = f"alignment is {alignment}, which is said of self-paced times, and {measure} is no time"
-        findings.error("declaration_unsuited", detail)
+        findings.error("declaration_unsuited", detail, param="alignment")
 
 
 def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alignment, findings: Findings) -> None:
@@ -44,7 +45,7 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
     try:
         require_standing(means, lengths, words["story"], alignment)
     except DataMalformed as error:
-        findings.error("alignment_contradicted", f"{error.detail} ({error.hint})")
+        findings.error("alignment_contradicted", f"{error.detail} ({error.hint})", param="alignment")
 
 
 def _check_known(words: Table, lengths: FloatArray, has_value: NDArray[np.bool_], findings: Findings) -> None:

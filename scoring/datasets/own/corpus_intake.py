@@ -40,7 +40,8 @@ def take_corpus(source: Path, staged: Path, said: Declaration, findings: Finding
     is_known = said.alignment in set(Alignment)
     alignment = Alignment(said.alignment) if said.alignment and is_known else Alignment.CORRECTED
     if said.n_folds is not None:
-        findings.error("declaration_unsuited", "n_folds is declared of recordings; of reading times nothing is fitted")
+        detail = "n_folds is declared of recordings; of reading times nothing is fitted"
+        findings.error("declaration_unsuited", detail, param="n_folds")
     check_measure(measure, alignment, findings)
     words, times = _read(source, measure, said, findings)
     report(0.2, "looking them over")

@@ -54,7 +54,7 @@ def read_times(
     if column not in header:
         what = "single readings are" if has_readers else "there is no column participant, so that means are"
         detail = f"{path.name} has no column {shown(column)}, where {what} looked for; it has {listed(header)}"
-        findings.error("measure_missing", f"{detail}; `measure` names the one to take")
+        findings.error("measure_missing", f"{detail}; `measure` names the one to take", param="measure")
         return None
     needed = SINGLE_COLUMNS if has_readers else MEAN_COLUMNS
     table = columns_of(path, rows, (*needed, column), () if has_readers else SPREAD_COLUMNS, findings)

@@ -82,18 +82,21 @@ def check_declaration(declaration: Declaration, findings: Findings) -> None:
         text = getattr(declaration, name)
         if text is not None and (len(text) > MAX_CHARACTERS or not text.isprintable()):
             detail = f"the {name} has to be at most {MAX_CHARACTERS} printable characters on one line"
-            findings.error("declaration_malformed", detail)
+            findings.error("declaration_malformed", detail, param=name)
     if declaration.n_folds is not None and not SMALLEST_N_FOLDS <= declaration.n_folds <= LARGEST_N_FOLDS:
         findings.error(
             "declaration_malformed",
             f"n_folds is {declaration.n_folds}; it has to be from {SMALLEST_N_FOLDS} to {LARGEST_N_FOLDS}",
+            param="n_folds",
         )
     if declaration.alignment is not None and declaration.alignment not in set(Alignment):
         choices = " or ".join(Alignment)
-        findings.error("declaration_malformed", f"alignment is {shown(declaration.alignment)}; it has to be {choices}")
+        detail = f"alignment is {shown(declaration.alignment)}; it has to be {choices}"
+        findings.error("declaration_malformed", detail, param="alignment")
     missing = [name for name in ("licence", "citation") if not getattr(declaration, name)]
     if missing:
-        findings.warn("not_stated", f"no {' and no '.join(missing)} was given; scores are shown with both")
+        detail = f"no {' and no '.join(missing)} was given; scores are shown with both"
+        findings.warn("not_stated", detail, param=missing[0])
 
 
 def _is_usable(name: str, value: object, findings: Findings) -> bool:
@@ -104,6 +107,6 @@ def _is_usable(name: str, value: object, findings: Findings) -> bool:
     is_text_list = not isinstance(value, list) or all(isinstance(item, str) for item in value)
     if type(value) is not _TYPES[name] or not is_text_list:
         what = "a list of texts" if _TYPES[name] is list else f"a {_TYPES[name].__name__}"
-        findings.error("declaration_malformed", f"{FILE}: {name} has to be {what}")
+        findings.error("declaration_malformed", f"{FILE}: {name} has to be {what}", param=name)
         return False
     return True

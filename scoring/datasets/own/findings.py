@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from ...errors import RecordingRefused, shown
@@ -23,11 +23,12 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing found, with a stable code."""
+    """One thing found, with a stable code; `param` is the field of what was declared that it is about, if any."""
 
     level: Level
     code: str
     detail: str
+    param: str | None = None
 
 
 class Findings:
@@ -36,13 +37,13 @@ class Findings:
     def __init__(self) -> None:
         self._found: list[Finding] = []
 
-    def error(self, code: str, detail: str) -> None:
+    def error(self, code: str, detail: str, *, param: str | None = None) -> None:
         """Something that has to change."""
-        self._found.append(Finding(level=Level.ERROR, code=code, detail=detail))
+        self._found.append(Finding(level=Level.ERROR, code=code, detail=detail, param=param))
 
-    def warn(self, code: str, detail: str) -> None:
+    def warn(self, code: str, detail: str, *, param: str | None = None) -> None:
         """Something to know."""
-        self._found.append(Finding(level=Level.WARNING, code=code, detail=detail))
+        self._found.append(Finding(level=Level.WARNING, code=code, detail=detail, param=param))
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -61,11 +62,13 @@ class Findings:
         """
         if not self.errors:
             return
-        lines = [f"{finding.level} {finding.code}: {finding.detail}" for finding in (*self.errors, *self.warnings)]
+        told = (*self.errors, *self.warnings)
+        lines = [f"{finding.level} {finding.code}: {finding.detail}" for finding in told]
         counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
         raise RecordingRefused(
             "\n".join([f"the data set has {counts}", *lines]),
             hint=f"docs/how-to/{guide}.md tells what the files hold",
+            found=[asdict(finding) for finding in told],
         )
 
 

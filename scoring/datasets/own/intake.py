@@ -130,10 +130,13 @@ def main(folder: Path) -> int:
     """
     when_parent_ends(lambda: os._exit(1))
     order = Order.read(folder)
+    refusal: dict[str, Any]
     if order.max_bytes is not None:
         _bound(order.max_bytes)
     try:
         take_in(order, folder, _say)
+    except RecordingRefused as error:
+        refusal = {"detail": error.detail, "hint": error.hint, "param": error.param, "found": error.found}
     except CodedError as error:
         refusal = {"detail": error.detail, "hint": error.hint, "param": error.param}
     except OSError as error:

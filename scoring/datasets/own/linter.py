@@ -86,7 +86,8 @@ def check_folds(stimuli: Table, n_folds: int | None, findings: Findings) -> int 
         hint = (
             f"{most} folds would do" if most else f"no number of folds from {SMALLEST_N_FOLDS} to {MOST_FOLDS} would do"
         )
-        findings.error("folds_impossible", f"{wanted} folds of whole groups: {found[GROUPED]}; {hint}")
+        detail = f"{wanted} folds of whole groups: {found[GROUPED]}; {hint}"
+        findings.error("folds_impossible", detail, param="n_folds")
         return None
     for name, reason in found.items():
         if reason is not None:

@@ -30,7 +30,8 @@ def take_recording(
     """What the manifest says of a recording whose files are then staged. Raises RecordingRefused."""
     for name in ("measure", "alignment"):
         if getattr(said, name) is not None:
-            findings.error("declaration_unsuited", f"{name} is declared of reading times, and these are none")
+            detail = f"{name} is declared of reading times, and these are none"
+            findings.error("declaration_unsuited", detail, param=name)
     material = read_material(source, findings, max_bytes=max_bytes)
     report(0.2, "looking them over")
     lint(material, said.participants, said.n_folds, findings)

@@ -25,7 +25,8 @@ def take_text(source: Path, staged: Path, said: Declaration, findings: Findings,
     """What the manifest says of a text whose file is then staged. Raises RecordingRefused."""
     for name in _OF_OTHERS:
         if getattr(said, name) is not None:
-            findings.error("declaration_unsuited", f"{name} is declared of recordings and reading times, not of a text")
+            detail = f"{name} is declared of recordings and reading times, not of a text"
+            findings.error("declaration_unsuited", detail, param=name)
     tell_unused_beside_text(source, findings)
     report(0.2, "looking the text over")
     with (source / TEXT_FILE).open("rb") as stream:

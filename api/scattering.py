@@ -1,0 +1,96 @@
+"""From a choice of two columns to the models that have both, the line through them and what is known of r."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import linear_regression
+
+import numpy as np
+
+from scoring.analysis.question import Kind, Question, plain
+from scoring.analysis.table import AVERAGE, PROPERTIES, ModelTable
+from scoring.benchmarks.catalogue import Catalogue
+from scoring.errors import AnalysisTooSmall, PropertyConstant
+from scoring.published import paper
+from scoring.types import FloatArray
+from storage.engine import Database
+
+from .analysing import models_under
+from .scatter_schemas import Coefficient, Line, Scatter, ScatterFilter, ScatterNote, ScatterPoint
+
+FEWEST_OF_A_LINE = 2
+
+
+def scatter(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> Scatter:
+    """The points and their coefficient; raises ProtocolUnsupported, PropertyUnknown."""
+    whole = _table(asked, database, catalogue)
+    whole.require([asked.x], param="x")
+    whole.require([asked.y], param="y")
+    models = whole.chosen(asked.filters())
+    xs, ys = models.column(asked.x), models.column(asked.y)
+    is_there = np.isfinite(xs) & np.isfinite(ys)
+    coefficient, reason, warnings = _coefficient(models, xs, ys, asked)
+    is_published = asked.protocol == paper.PROTOCOL
+    return Scatter(
+        protocol=asked.protocol,
+        provenance="published" if is_published else "measured",
+        source=paper.SOURCE.name if is_published else None,
+        x=asked.x,
+        y=asked.y,
+        columns=list(_columns(whole)),
+        n_models=len(models.models),
+        n_missing=int((~is_there).sum()),
+        coefficient=coefficient,
+        line=_line(xs[is_there], ys[is_there]),
+        reason=reason,
+        warnings=warnings,
+        data=[
+            ScatterPoint(model=model.id, family=model.family, tuning=model.tuning, base=model.base, x=x, y=y)
+            for model, x, y, both in zip(models.models, xs.tolist(), ys.tolist(), is_there, strict=True)
+            if both
+        ],
+    )
+
+
+def _table(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> ModelTable:
+    """All models with all scores that boards show; with those of the two benchmarks alone where one is not among them.
+
+    The average has to be over all of them, so names are not what is asked for first.
+    """
+    whole = models_under(asked.protocol, Question(kind=Kind.CORRELATE), database, catalogue)
+    wanted = tuple(name for name in (asked.x, asked.y) if name != AVERAGE and name not in PROPERTIES)
+    if asked.protocol == paper.PROTOCOL or all(name in whole.benchmarks for name in wanted):
+        return whole
+    named = tuple(catalogue.benchmarks(wanted))
+    if not named:
+        return whole
+    question = Question(kind=Kind.CORRELATE, benchmarks=named)
+    return models_under(asked.protocol, question, database, catalogue)
+
+
+def _columns(whole: ModelTable) -> Sequence[str]:
+    known = {name for model in whole.models for name in (*model.scores, *model.properties)}
+    return [name for name in (AVERAGE, *whole.benchmarks, *PROPERTIES) if name in known]
+
+
+def _coefficient(
+    models: ModelTable, xs: FloatArray, ys: FloatArray, asked: ScatterFilter
+) -> tuple[Coefficient | None, str | None, list[ScatterNote]]:
+    from scoring.analysis.answers import about_texts
+    from scoring.analysis.correlate import Named, correlate  # with scipy.stats, which few requests need
+
+    try:
+        found = correlate(ys, xs, models.related(), score=Named(name=asked.y), value=Named(name=asked.x))
+    except (AnalysisTooSmall, PropertyConstant) as error:
+        return None, error.detail, []
+    notes = (*found.warnings, *about_texts(models, (asked.x, asked.y)))
+    told = [ScatterNote(code=note.code, detail=note.detail) for note in notes]
+    return Coefficient.model_validate(plain(found.whole)), None, told
+
+
+def _line(xs: FloatArray, ys: FloatArray) -> Line | None:
+    """Least squares, where there are two different x."""
+    if len(xs) < FEWEST_OF_A_LINE or np.ptp(xs) == 0:
+        return None
+    slope, intercept = linear_regression(xs.tolist(), ys.tolist())
+    return Line(slope=slope, intercept=intercept)
