@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.resources import files
-from typing import Any
 
 import pytest
 
 from tests.browser.conftest import Site
 from tests.browser.driving import PHONE, WIDE, Browser
 from tests.browser.filling import SUBJECTS
+from tests.browser.judging import grave_violations, look_through
 
 MODELS = ",".join(subject.id for subject in SUBJECTS[:3])
 PAGES: Mapping[str, str] = {
@@ -23,18 +22,19 @@ PAGES: Mapping[str, str] = {
     "findings": "/findings",
     "measured findings": "/findings?protocol=grouped",
     "compare": f"/compare?models={MODELS}",
+    "pairs": "/pairs",
+    "published pairs": "/pairs?protocol=published-2312.00575",
+    "scatter": "/scatter",
+    "published scatter": "/scatter?protocol=published-2312.00575",
+    "data": "/data",
     "jobs": "/jobs",
     "waiting job": "/jobs/{waiting_job}",
     "submit": "/submit",
     "reference": "/docs",
 }
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-GRAVE = ("serious", "critical")
 MAX_SHIFT = 0.01
 """Of the layout, cumulative; what a person does not see. From 0.1 on it counts as bad (web.dev/cls)."""
 
-AXE = (files("selenium_axe_python") / "axe-core" / "axe.min.js").read_text("utf8")
-JUDGE = "axe.run(document, {runOnly: arguments[0], resultTypes: ['violations', 'passes']}).then(arguments[1])"
 REACHABLE = """
 const focusable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
 const seen = one => one.checkVisibility({visibilityProperty: true}) && !one.disabled && one.type !== 'hidden';
@@ -52,15 +52,6 @@ requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => done([]
 """
 FIELDS = "return [...document.querySelectorAll('main [name]')].map(one => [one.name, one.type, one.value])"
 HIDE_WHAT_SCRIPTS_ADD = "for (const one of document.querySelectorAll('.copier, .theme')) one.hidden = true"
-SCROLL = """
-const step = () => {
-  const before = scrollY;
-  scrollBy({top: innerHeight, behavior: 'instant'});
-  requestAnimationFrame(() => scrollY === before ? arguments[0]() : step());
-};
-step()
-"""
-ALL_PICTURES = "return [...document.images].every(one => one.complete && one.naturalWidth)"
 
 
 @pytest.fixture(params=list(PAGES))
@@ -69,21 +60,9 @@ def path(request: pytest.FixtureRequest, site: Site) -> str:
     return PAGES[request.param].format(waiting_job=site.waiting_job)
 
 
-def look_through(browser: Browser) -> None:
-    """Scrolls to the end, and waits for the pictures that come only when they are looked at."""
-    browser.run_async(SCROLL)
-    browser.wait(lambda: browser.run(ALL_PICTURES))
-
-
 def test_nothing_grave_stands_in_the_way_of_anybody_by_day_or_night(browser: Browser, path: str) -> None:
     browser.open(path)
-    browser.run(AXE)
-    for theme in ("light", "dark"):
-        browser.look(theme=theme)
-        found: dict[str, Any] = browser.run_async(JUDGE, RULES)
-        assert found["passes"], "nothing was judged"
-        grave = [one for one in found["violations"] if one["impact"] in GRAVE]
-        assert [(theme, one["id"], node["html"]) for one in grave for node in one["nodes"]] == []
+    assert grave_violations(browser) == []
 
 
 def test_the_first_look_needs_no_script(browser: Browser, path: str) -> None:
