@@ -26,7 +26,7 @@ test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/.installed-browser ## drive every page in Chromium, on both stacks; ARGS are passed to pytest
-	$(BIN)/python -m pytest tests/browser -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest tests/browser -n 2 $(ARGS)
 
 chaos: $(VENV)/.installed-test ## kill everything at random under load: FAULTS=30 STACK=both SEED=1 OUT=folder
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),30) --stack $(or $(STACK),both) \

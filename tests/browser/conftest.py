@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from storage.engine import Database
 from tests.browser.driving import Browser, running_browser
@@ -18,8 +19,7 @@ from tests.servers import Postgres, Redis
 from tests.serving import Served, serving
 
 DATABASE = "browser"
-STACKS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("embedded", "postgresql and redis")]
-"""One process of the tests has one of them: each needs a server and a browser."""
+STACKS = ("embedded", "postgresql and redis")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +28,17 @@ class Site:
 
     served: Served
     waiting_job: str
+
+
+class ByStack(LoadScopeScheduling):
+    """Gives each stack to one process of the tests: a server and a browser for each are enough."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next(stack for stack in STACKS if f"[{stack}" in nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByStack:
+    return ByStack(config, log)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")
