@@ -47,10 +47,13 @@ def list_events(session: Session, job_id: str, after_seq: int = 0, *, limit: int
         .order_by(EventRow.seq)
         .limit(limit)
     )
-    return tuple(
-        Event(job_id=row.job_id, seq=row.seq, at=row.at, type=row.type, run_id=row.run_id, data=row.data)
-        for row in rows
-    )
+    return tuple(map(_event, rows))
+
+
+def last_events(session: Session, job_id: str, limit: int) -> tuple[Event, ...]:
+    """The newest events of the job, oldest first; their numbers have no gaps, so the last one is how many there are."""
+    query = sa.select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq.desc()).limit(limit)
+    return tuple(map(_event, reversed(session.scalars(query).all())))
 
 
 def append(session: Session, events: Sequence[NewEvent], *, at: datetime, are_new: bool = False) -> None:
@@ -76,6 +79,10 @@ def append(session: Session, events: Sequence[NewEvent], *, at: datetime, are_ne
         )
     insert_rows(session, EventRow, rows)
     news.note(session, rows, request_ids={event.job_id: event.request_id for event in events})
+
+
+def _event(row: EventRow) -> Event:
+    return Event(job_id=row.job_id, seq=row.seq, at=row.at, type=row.type, run_id=row.run_id, data=row.data)
 
 
 def _last_numbers(session: Session, job_ids: set[str]) -> defaultdict[str, int]:

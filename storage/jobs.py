@@ -25,7 +25,7 @@ from .states import LIVE_JOBS, LIVE_RUNS, TERMINAL_JOBS, JobStatus, RunStatus
 from .submission import submit
 from .tables import JobRow, JobRunRow, RunRow
 
-__all__ = ["EVERYTHING", "Job", "NewJob", "Viewer", "cancel", "find", "get", "page", "submit"]
+__all__ = ["EVERYTHING", "Job", "NewJob", "Viewer", "cancel", "find", "get", "page", "submit", "under_way"]
 
 LABEL_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 """Names of labels that can be filtered by."""
@@ -64,6 +64,17 @@ def page(
     shown = rows[:page_size]
     following = paging.encode(shown[-1].created_at, shown[-1].id) if len(rows) > page_size else None
     return tuple(assemble(session, shown)), following
+
+
+def under_way(session: Session, viewer: Viewer = EVERYTHING, *, limit: int) -> tuple[Job, ...]:
+    """Jobs that are being worked on, the longest first, and those that are next in the queue; so many of each.
+
+    Without those that the service asked for itself.
+    """
+    seen = sa.select(JobRow).where(viewer.seen(), JobRow.is_background.is_(False)).limit(limit)
+    running = seen.where(JobRow.status == JobStatus.RUNNING).order_by(JobRow.started_at, JobRow.id)
+    queued = seen.where(JobRow.status == JobStatus.QUEUED).order_by(JobRow.priority, JobRow.created_at, JobRow.id)
+    return tuple(assemble(session, [*session.scalars(running), *session.scalars(queued)]))
 
 
 def cancel(session: Session, job_id: str, viewer: Viewer = EVERYTHING) -> Job:

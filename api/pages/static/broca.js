@@ -61,7 +61,28 @@
     };
     const soon = () => { if (!waits) { waits = true; setTimeout(draw, 500); } };
     for (const type of live.dataset.types.split(" ")) source.addEventListener(type, soon);
+    // Within a stage nothing happens, but the bars go on.
+    const beat = setInterval(() => { if (source.readyState === EventSource.CLOSED) clearInterval(beat); else soon(); }, 3000);
   };
 
-  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); });
+  // Lists are drawn again every few seconds while they are looked at, unless somebody is just at a place inside.
+  const refresh = () => {
+    const seconds = Number(document.querySelector("[data-refresh]")?.dataset.refresh);
+    if (!seconds) return;
+    const redraw = async () => {
+      const old = [...document.querySelectorAll("[data-refresh]")];
+      if (!document.hidden && old.length && !old.some((one) => one.contains(document.activeElement))) {
+        const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+        const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+        for (const one of page ? old : []) {
+          const drawn = page.getElementById(one.id);
+          if (drawn) one.replaceWith(drawn);
+        }
+      }
+      if (old.length) setTimeout(redraw, 1000 * seconds);
+    };
+    setTimeout(redraw, 1000 * seconds);
+  };
+
+  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); refresh(); });
 })();
