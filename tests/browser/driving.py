@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from selenium.common import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -107,10 +108,10 @@ class Browser:
         assert len(found) == 1, (selector, text, [one.text for one in self.all(selector)])
         return found[0]
 
-    def follow(self, element: WebElement) -> None:
+    def follow(self, selector: str, text: str | None = None) -> None:
         """Clicks on what leads to another page, and waits until it is there."""
         self.run("window.isLeft = true")
-        element.click()
+        self.wait(lambda: self.one(selector, text).click() or True)
         self.wait(lambda: not self.run("return window.isLeft") and self.is_complete())
 
     def is_complete(self) -> bool:
@@ -118,8 +119,10 @@ class Browser:
         return bool(self.run("return document.readyState === 'complete'"))
 
     def wait(self, condition: Callable[[], Value]) -> Value:
-        """The value of the condition once it is true."""
-        found: Value = WebDriverWait(self.driver, TIMEOUT_S, poll_frequency=0.05).until(lambda _: condition())
+        """The value of the condition once it is true; asked again where a script replaced what it was about."""
+        gone = [StaleElementReferenceException]
+        waiting = WebDriverWait(self.driver, TIMEOUT_S, poll_frequency=0.05, ignored_exceptions=gone)
+        found: Value = waiting.until(lambda _: condition())
         return found
 
     def tab(self) -> None:

@@ -28,7 +28,7 @@ def test_a_click_on_a_head_sorts_and_another_turns_it_round(browser: Browser, na
     browser.open("/")
     directions, orders = [], []
     for _ in range(2):
-        browser.follow(browser.one("table.scores thead th > a", name))
+        browser.follow("table.scores thead th > a", name)
         head = next(one for one in browser.all("table.scores thead th[aria-sort]") if name in one.text)
         directions.append(head.get_attribute("aria-sort"))
         orders.append(shown_models(browser))
@@ -43,7 +43,7 @@ def test_filters_leave_the_rows_that_pass_them_and_stand_in_the_address(browser:
     browser.one("select[name=family] option", "llama").click()
     browser.one("select[name=tuning] option", "instruct").click()
     browser.one("input[name=params_min]").send_keys("200000000")
-    browser.follow(browser.one(".filters button", "Show"))
+    browser.follow(".filters button", "Show")
     passing = {
         one.id
         for one in SUBJECTS
@@ -52,7 +52,7 @@ def test_filters_leave_the_rows_that_pass_them_and_stand_in_the_address(browser:
     assert passing
     assert set(shown_models(browser)) == passing
     assert parse_qs(urlsplit(browser.path).query)["family"] == ["llama"]
-    browser.follow(browser.one(".filters a", "Clear"))
+    browser.follow(".filters a", "Clear")
     assert len(shown_models(browser)) == len(SUBJECTS)
 
 
@@ -60,7 +60,7 @@ def test_a_filter_that_cannot_be_says_so_beside_its_field(browser: Browser) -> N
     browser.open("/")
     field = browser.one("input[name=params_min]")
     field.send_keys("many")
-    browser.follow(browser.one(".filters button", "Show"))
+    browser.follow(".filters button", "Show")
     field = browser.one("input[name=params_min]")
     assert field.get_attribute("aria-invalid") == "true"
     assert browser.one(f"#{field.get_attribute('aria-describedby')}").is_displayed()
@@ -72,7 +72,7 @@ def test_marked_models_stand_beside_one_another(browser: Browser) -> None:
     chosen = shown_models(browser)[1:4]
     for name in chosen:
         browser.one(f"input[name=models][value='{name}']").click()
-    browser.follow(next(one for one in browser.all("button[form=compare]") if one.is_displayed()))
+    browser.follow(".buttons button[form=compare]")
     assert urlsplit(browser.path).path == "/compare"
     (table,) = browser.tables()
     assert [cell.split(" ")[0] for cell in table[0][1:]] == chosen

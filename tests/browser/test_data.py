@@ -16,7 +16,7 @@ NAME = "tales"
 def bring(browser: Browser, archive: Path) -> None:
     """Chooses the file and sends the form."""
     browser.one("#file").send_keys(str(archive))
-    browser.follow(browser.one("#add button", "Add"))
+    browser.follow("#add button", "Add")
 
 
 def test_what_is_wrong_is_told_beside_the_form_and_what_is_right_is_taken_in(browser: Browser, tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_told_beside_the_form_and_what_is_right_is_taken_in(bro
     assert grave_violations(browser) == []
     taken = httpx.get(f"{browser.url}/v1/benchmarks/own/{NAME}").json()
     assert (taken["title"], taken["n_folds"]) == ("Tales & <numbers>", 3)
-    browser.follow(browser.one("#added a", "Score a model on it"))
+    browser.follow("#added a", "Score a model on it")
     assert browser.one(f"input[name=benchmarks][value='own/{NAME}']").is_selected()
 
 

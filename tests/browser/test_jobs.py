@@ -38,7 +38,7 @@ def fill_in(browser: Browser, model: str, *, device: str | None = None) -> None:
 
 def press(browser: Browser, text: str) -> None:
     """Presses the button with this text, and waits for the page that it leads to."""
-    browser.follow(browser.one("main button", text))
+    browser.follow("main button", text)
 
 
 def shown_status(browser: Browser) -> str:
@@ -63,10 +63,10 @@ def test_a_job_is_checked_submitted_and_ends_before_ones_eyes_without_a_reload(b
         browser.wait(lambda: shown_status(browser) == "succeeded")
     assert browser.run("return window.isSame") is True
     assert job_of(browser)["status"] == "succeeded"
-    rows = browser.tables()[1]
-    assert "run.succeeded" in {row[2] for row in rows}
+    log = [one.text for one in browser.all("#log li > span")]
+    assert (log[0], log[-1]) == ("The job is in the queue.", "Every benchmark has its score.")
     assert browser.all("#job button") == [], "what has succeeded is neither cancelled nor repeated"
-    browser.follow(browser.one("#job td a", "score"))
+    browser.follow("#job td a", "score")
     card = browser.one("section.card:target")
     raw = httpx.get(f"{browser.url}/v1/scores/{card.get_attribute('id')}").json()["raw"]
     assert browser.one("section.card:target .big").text == f"{raw:.3f}"
@@ -111,13 +111,37 @@ def test_what_cannot_be_scored_is_said_beside_its_field_with_the_rest_kept(brows
 
 def test_jobs_are_filtered_by_status_and_lead_to_their_pages(browser: Browser, site: Site) -> None:
     browser.open("/jobs")
-    n_jobs = len(browser.tables()[0])
+    n_jobs = len(browser.all("#jobs tbody tr"))
     browser.one("select[name=status] option", "failed").click()
     press(browser, "Show")
-    (rows,) = browser.tables()
-    assert 1 < len(rows) < n_jobs
-    assert {row[3] for row in rows[1:]} == {"failed"}
-    browser.follow(browser.one("tbody th a"))
+    statuses = [one.text for one in browser.all("#jobs tbody .status")]
+    assert 0 < len(statuses) < n_jobs
+    assert set(statuses) == {"failed"}
+    browser.follow("#jobs tbody th a")
     assert "ask <its owners> & wait" in browser.one("#job").text
     browser.open(f"/jobs/{site.waiting_job}")
     assert shown_status(browser) == "queued"
+
+
+def test_the_list_goes_on_by_itself(browser: Browser) -> None:
+    asked = {"model": "demo/tiny", "benchmarks": [BENCHMARK], "device_class": "gpu", "force": True}
+    job_id = httpx.post(f"{browser.url}/v1/jobs", json=asked).raise_for_status().json()["id"]
+    browser.open("/jobs")
+    browser.run("window.isSame = true")
+    row = f"#jobs tr:has(a[href='/jobs/{job_id}'])"
+    assert browser.text(f"{row} .status") == "queued"
+    httpx.post(f"{browser.url}/v1/jobs/{job_id}/cancel").raise_for_status()
+    browser.wait(lambda: browser.text(f"{row} .status") == "cancelled")
+    assert browser.run("return window.isSame") is True
+    assert browser.all(f"#under-way a[href='/jobs/{job_id}']") == []
+
+
+def test_the_focus_stays_where_it_is_while_a_job_is_drawn_again(browser: Browser) -> None:
+    fill_in(browser, "demo/tiny", device="gpu")
+    press(browser, "Submit")
+    focus = "return document.activeElement.getAttribute('aria-label')"
+    while browser.run(focus) != "Runs":
+        browser.tab()
+    httpx.post(f"{browser.url}/v1{browser.path}/cancel").raise_for_status()
+    browser.wait(lambda: shown_status(browser) == "cancelled")
+    assert browser.run(focus) == "Runs"

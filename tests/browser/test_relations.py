@@ -45,7 +45,7 @@ def test_pairs_are_filtered_drawn_and_taken_away(browser: Browser) -> None:
     choose(browser, "family", "gpt2")
     choose(browser, "tuning", "instruct")
     browser.one("input[name=benchmarks][value=futrell2018]").click()
-    browser.follow(browser.one(".filters button", "Show"))
+    browser.follow(".filters button", "Show")
     passing = [one for one in TUNED if (one.family, one.tuning) == ("gpt2", "instruct")]
     assert shown_names(browser) == [str(pair["tuned"]) for pair in answer(browser)["data"]]
     assert sorted(shown_names(browser)) == sorted(one.id for one in passing)
@@ -63,7 +63,7 @@ def test_two_columns_that_are_chosen_stand_against_one_another(browser: Browser,
     browser.open(f"/scatter?protocol={protocol}")
     choose(browser, "x", "mmlu")
     choose(browser, "y", "futrell2018")
-    browser.follow(browser.one(".filters button", "Show"))
+    browser.follow(".filters button", "Show")
     found = httpx.get(f"{browser.url}/v1{browser.path}").json()
     assert (found["x"], found["y"]) == ("mmlu", "futrell2018")
     assert browser.text(".board .big") == f"r = {found['coefficient']['r']:.3f}".replace("-", "−")
@@ -73,7 +73,7 @@ def test_two_columns_that_are_chosen_stand_against_one_another(browser: Browser,
     assert parse_qs(urlsplit(drawn).query) == parse_qs(urlsplit(browser.path).query)
     rows = taken_away(browser)
     assert {row["model"] for row in rows} == {point["model"] for point in found["data"]}
-    browser.follow(browser.one(".filters a", "Swap x and y"))
+    browser.follow(".filters a", "Swap x and y")
     assert [browser.one(f"select[name={name}]").get_attribute("value") for name in "xy"] == ["futrell2018", "mmlu"]
 
 
