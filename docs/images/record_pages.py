@@ -1,0 +1,107 @@
+"""Records what pages look like as docs/images/pages/*.png: on a desk and on a phone, light and dark.
+
+A real server is started, and three small models are really scored on measured data; the published numbers are there
+from the start. Run from the repository root, after `make test-browser`, with BROCA_DATA_MIRROR and BROCA_MODEL_DIR set:
+.venv/bin/python -m docs.images.record_pages
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from PIL import Image
+
+from broca import Client
+from tests.browser.driving import PHONE, Browser, running_browser
+from tests.browser.judging import look_through
+from tests.serving import serving
+
+FOLDER = Path(__file__).with_name("pages")
+NEEDED = ("BROCA_DATA_MIRROR", "BROCA_MODEL_DIR")
+DESK = (1280, 860)
+SIZES = {"desk": DESK, "phone": PHONE}
+N_COLOURS = 64
+
+BASE = "local/stories260K"
+TUNED = {"local/stories260K-instruct": "instruct", "local/stories260K-noinstruct": "ablation"}
+BENCHMARKS = ["futrell2018", "pereira2018-example"]
+PUBLISHED = "protocol=published-2312.00575"
+
+
+def main() -> None:
+    """Score the models, and take a picture of each page."""
+    missing = [name for name in NEEDED if name not in os.environ]
+    if missing:
+        raise SystemExit(f"set {' and '.join(missing)}: pictures show real scores")
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as name, serving(Path(name)) as served:
+        pages = _pages(_score(served.url))
+        with _browser(Path(name)) as browser:
+            for theme in ("light", "dark"):
+                for size in SIZES:
+                    for page, path in pages.items():
+                        browser.begin(served.url)
+                        (FOLDER / f"{page}-{size}-{theme}.png").write_bytes(_picture(browser, path, size, theme))
+
+
+def _pages(job_id: str) -> Mapping[str, str]:
+    """The pages that are shown, by the names of their pictures."""
+    models = ",".join((BASE, *TUNED))
+    return {
+        "board": f"/?{PUBLISHED}",
+        "measured-board": "/",
+        "model": f"/models/{BASE}",
+        "compare": f"/compare?models={models}",
+        "pairs": f"/pairs?{PUBLISHED}",
+        "scatter": f"/scatter?{PUBLISHED}",
+        "findings": f"/findings?{PUBLISHED}",
+        "job": f"/jobs/{job_id}",
+        "submit": f"/submit?model={BASE}&benchmarks={BENCHMARKS[0]}",
+        "data": "/data",
+    }
+
+
+def _score(url: str) -> str:
+    """Scores the three models and says what was made from which; returns the job of the first."""
+    with Client(url, timeout_s=60) as client:
+        jobs = [client.submit(model, BENCHMARKS).id for model in (BASE, *TUNED)]
+        for job_id in jobs:
+            job = client.wait(job_id)
+            if not job.has_succeeded:
+                raise SystemExit(f"{job.model.id}: {job.error}")
+    for model, tuning in TUNED.items():
+        body = {"properties": {"base": BASE, "tuning": tuning}, "source": "who tuned it"}
+        httpx.put(f"{url}/v1/models/{model}/properties", json=body).raise_for_status()
+    return jobs[0]
+
+
+@contextmanager
+def _browser(folder: Path) -> Iterator[Browser]:
+    own = folder / "browser"
+    own.mkdir()
+    with running_browser(own) as browser:
+        yield browser
+
+
+def _picture(browser: Browser, path: str, size: str, theme: str) -> bytes:
+    """What the first screen of a page shows, with few colours: letters need no more, and the file is a third."""
+    browser.look(theme=theme, size=SIZES[size])
+    browser.open(path)
+    look_through(browser)
+    browser.run("scrollTo({top: 0, behavior: 'instant'})")
+    shot = browser.cdp("Page.captureScreenshot", format="png")
+    image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    packed = io.BytesIO()
+    image.quantize(N_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
+if __name__ == "__main__":
+    main()
