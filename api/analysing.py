@@ -30,12 +30,22 @@ class Prepared:
     key: str
 
 
-def prepared(body: AnalysisRequest, database: Database, catalogue: Catalogue) -> Prepared:
-    """What is asked for, and over which numbers; raises ProtocolUnsupported."""
+def prepared(
+    body: AnalysisRequest,
+    database: Database,
+    catalogue: Catalogue,
+    *,
+    models: ModelTable | None = None,
+    said: dict[str, Any] | None = None,
+) -> Prepared:
+    """What is asked for, and over which numbers; raises ProtocolUnsupported.
+
+    The numbers are those that there are, or those of `models`, of which `said` are the inputs where they are known.
+    """
     question = body.question()
-    models = models_under(body.protocol, question, database, catalogue)
+    models = models_under(body.protocol, question, database, catalogue) if models is None else models
     asked = {"protocol": body.protocol, **plain(question)}
-    key = analyses.key_of({"version": ANALYSIS_VERSION, "question": asked, "models": inputs(models)})
+    key = analyses.key_of({"version": ANALYSIS_VERSION, "question": asked, "models": said or inputs(models)})
     return Prepared(question=question, asked=asked, models=models, key=key)
 
 

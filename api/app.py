@@ -27,7 +27,7 @@ from .metrics import Metrics
 from .middleware import RequestIds, cross_origin
 from .observing import Observed, watch_loop
 from .pages import data, site
-from .pages.findings import Answers
+from .pages.answers import Answers
 from .pages.samples import Samples
 from .polls import Polls
 from .routes import (
@@ -62,6 +62,27 @@ PROBLEM: dict[int | str, dict[str, Any]] = {
 }
 
 
+RESOURCES = (
+    jobs,
+    job_events,
+    scores,
+    models,
+    properties,
+    pairs,
+    scatter,
+    studies,
+    benchmarks,
+    leaderboard,
+    board_history,
+    analyses,
+    charts,
+    workers,
+    health,
+    metrics_route,
+)
+"""What the API answers about, a file each."""
+
+
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """The app of these settings, by default those of the environment. It connects when it starts."""
     settings = ApiSettings() if settings is None else settings
@@ -83,24 +104,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.include_router(site.router)
     problems.install(app)
     add_middleware(app, settings)
-    for resource in (
-        jobs,
-        job_events,
-        scores,
-        models,
-        properties,
-        pairs,
-        scatter,
-        studies,
-        benchmarks,
-        leaderboard,
-        board_history,
-        analyses,
-        charts,
-        workers,
-        health,
-        metrics_route,
-    ):
+    for resource in RESOURCES:
         app.include_router(resource.router, responses=PROBLEM)
     return app
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from scoring.analysis.table import ModelTable
 from scoring.benchmarks.catalogue import Catalogue
 from storage import board, board_marks, leaderboard
 from storage.board import Board
@@ -138,6 +139,7 @@ class BoardCache:
         self._boards: _Shelf[Board] = _Shelf(MAX_BOARDS)
         self._past: _Shelf[Board] = _Shelf(MAX_BOARDS)
         self._models: _Shelf[KnownModels] = _Shelf(MAX_BOARDS)
+        self._tables: _Shelf[ModelTable] = _Shelf(MAX_BOARDS)
         self._now: Gathering[None, Now] = Gathering("board-marks", lambda _: {None: self.look()}, at_once=1)
         self.draws = KeptDraws()
 
@@ -181,6 +183,11 @@ class BoardCache:
                 return leaderboard.described(session, shown)
 
         return self._models.get(which, make, now.mark, longest_s=LONGEST_S, waits=True)
+
+    def table(self, question: object, make: Callable[[], ModelTable], now: Now) -> ModelTable:
+        """What analyses are over, from `make` where none is kept that still holds."""
+        place = (question, now.hidden)
+        return self._tables.get(place, lambda _: make(), now.mark, longest_s=LONGEST_S, waits=True)
 
     async def close(self) -> None:
         """Ends the thread that looks; nothing can be asked afterwards."""

@@ -44,6 +44,7 @@ class LeaderboardQuery(_Columns):
     """What the leaderboard shows."""
 
     snapshot: At | None = Field(default=None, description="The board as it stood at this time; as it is when absent.")
+    models: LongText | None = Field(default=None, description="Only these models, separated by commas.")
     family: Text | None = Field(default=None, description="Only models of this family.")
     tuning: Name | None = Field(default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`.")
     params_min: int | None = Field(default=None, ge=0, le=2**53, description="Only models of so many parameters.")
@@ -59,6 +60,10 @@ class LeaderboardQuery(_Columns):
     )
     page_size: int = Field(default=100, ge=1, le=200, description="Rows on a page of JSON; the others are whole.")
     page_token: PageToken | None = Field(default=None, description="`next_page_token` of the page before.")
+
+    def ids(self) -> tuple[str, ...] | None:
+        """The models asked for, each once."""
+        return None if self.models is None else listed(self.models)
 
 
 class SnapshotsQuery(_Board):

@@ -114,7 +114,8 @@ def _ordered(query: LeaderboardQuery, shown: Sequence[str]) -> list[_Place]:
 
 def _passes(model: PublishedModel, query: LeaderboardQuery) -> bool:
     return (
-        query.family in (None, model.family)
+        (query.models is None or model.name in (query.ids() or ()))
+        and query.family in (None, model.family)
         and query.tuning in (None, model.tuning.value)
         and (query.params_min is None or model.parameters >= query.params_min)
         and (query.params_max is None or model.parameters <= query.params_max)

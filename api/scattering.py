@@ -16,14 +16,15 @@ from scoring.types import FloatArray
 from storage.engine import Database
 
 from .analysing import models_under
+from .board_cache import BoardCache
 from .scatter_schemas import Coefficient, Line, Scatter, ScatterFilter, ScatterNote, ScatterPoint
 
 FEWEST_OF_A_LINE = 2
 
 
-def scatter(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> Scatter:
+def scatter(asked: ScatterFilter, boards: BoardCache, database: Database, catalogue: Catalogue) -> Scatter:
     """The points and their coefficient; raises ProtocolUnsupported, PropertyUnknown."""
-    whole = _table(asked, database, catalogue)
+    whole = _table(asked, boards, database, catalogue)
     whole.require([asked.x], param="x")
     whole.require([asked.y], param="y")
     models = whole.chosen(asked.filters())
@@ -52,12 +53,18 @@ def scatter(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> S
     )
 
 
-def _table(asked: ScatterFilter, database: Database, catalogue: Catalogue) -> ModelTable:
+def whole_table(protocol: str, boards: BoardCache, database: Database, catalogue: Catalogue) -> ModelTable:
+    """All models with all scores that boards show, as they are now or were a few seconds ago."""
+    question = Question(kind=Kind.CORRELATE)
+    return boards.table(protocol, lambda: models_under(protocol, question, database, catalogue), boards.look())
+
+
+def _table(asked: ScatterFilter, boards: BoardCache, database: Database, catalogue: Catalogue) -> ModelTable:
     """All models with all scores that boards show; with those of the two benchmarks alone where one is not among them.
 
     The average has to be over all of them, so names are not what is asked for first.
     """
-    whole = models_under(asked.protocol, Question(kind=Kind.CORRELATE), database, catalogue)
+    whole = whole_table(asked.protocol, boards, database, catalogue)
     wanted = tuple(name for name in (asked.x, asked.y) if name != AVERAGE and name not in PROPERTIES)
     if asked.protocol == paper.PROTOCOL or all(name in whole.benchmarks for name in wanted):
         return whole

@@ -35,12 +35,14 @@ Key = float | int | str
 class Asked:
     """What is asked of a board: columns, rows, order.
 
-    Without `benchmarks` all that have scores are shown, but those that are `hidden` and those on planted data. The
+    Without `benchmarks` all that have scores are shown, but those that are `hidden` and those on planted data. Without
+    `ids` all models are. The
     number of parameters is at least `params_min` and at most `params_max`.
     """
 
     benchmarks: tuple[str, ...] | None = None
     hidden: frozenset[str] = frozenset()
+    ids: tuple[str, ...] | None = None
     family: str | None = None
     tuning: str | None = None
     params_min: int | None = None
@@ -120,7 +122,7 @@ def ordered(board: Board, view: View, asked: Asked, known: Mapping[tuple[str, st
             continue
         score = board.standings[newest]
         model = known.get((score.model_id, score.revision))
-        if not asked.admits(model):
+        if not asked.admits(model) or (asked.ids is not None and score.model_id not in asked.ids):
             continue
         name = (score.model_id, score.revision, score.dtype, dump_json(score.options))
         if of_key is not None:

@@ -99,8 +99,9 @@ def query(
     with_layers: bool = True,
 ) -> tuple[Pair, ...]:
     """Every scored model whose lineage has a scored ancestor, by name, on these benchmarks or all real ones."""
-    newest = _newest(session, protocol, benchmarks, hidden)
     known, found = lineages(session), []
+    related = {*known.said, *(one.model_id for name in known.said for one in known.of(name))}
+    newest = _newest(session, related, protocol, benchmarks, hidden)
     for tuned in sorted(newest):
         ancestors = known.of(tuned)
         base = next((one for one in ancestors if one.model_id in newest), None)
@@ -128,8 +129,14 @@ def query(
     )
 
 
-def _newest(session: Session, protocol: str, benchmarks: Sequence[str] | None, hidden: Collection[str]) -> Newest:
-    """The newest score with default options by model and benchmark."""
+def _newest(
+    session: Session,
+    model_ids: Collection[str],
+    protocol: str,
+    benchmarks: Sequence[str] | None,
+    hidden: Collection[str],
+) -> Newest:
+    """The newest score with default options of these models, by model and benchmark."""
     wanted = [
         ScoreRow.protocol == protocol,
         ScoreRow.scoring_version == SCORING_VERSION,
@@ -140,8 +147,10 @@ def _newest(session: Session, protocol: str, benchmarks: Sequence[str] | None, h
         ScoreRow.synthetic.is_(False) if benchmarks is None else ScoreRow.benchmark.in_(benchmarks),
     ]
     found: dict[str, dict[str, ScoreRow]] = defaultdict(dict)
-    for row in session.scalars(sa.select(ScoreRow).where(*wanted).order_by(ScoreRow.created_at, ScoreRow.id)):
-        found[row.model_id][row.benchmark] = row
+    query = sa.select(ScoreRow).where(*wanted).order_by(ScoreRow.created_at, ScoreRow.id)
+    for some in in_parts(model_ids):
+        for row in session.scalars(query.where(ScoreRow.model_id.in_(some))):
+            found[row.model_id][row.benchmark] = row
     return dict(found)
 
 

@@ -32,21 +32,47 @@ class Element:
     text: str = ""
 
 
+FIELDS = {"input", "select", "textarea", "progress"}
+UNLABELLED = {"hidden", "submit"}
+
+
 class Page(HTMLParser):
-    """A page taken apart; fails where an element is closed out of turn or says something twice."""
+    """A page taken apart; fails where an element is closed out of turn or says something twice.
+
+    And where two elements have one id, a field has no label, a picture no text in its place, or the head of a column
+    or row does not say which it is of.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: list[Element] = []
         self._open: list[Element] = []
+        self._unlabelled: list[Element] = []
         self.feed(text)
         self.close()
         assert self._open == [], [one.tag for one in self._open]
+        self._require_names()
+
+    def _require_names(self) -> None:
+        ids = [one.attributes["id"] for one in self.elements if "id" in one.attributes]
+        assert len(ids) == len(set(ids)), f"twice: {sorted(str(one) for one in ids if ids.count(one) > 1)}"
+        labelled = {one.attributes.get("for") for one in self.elements if one.tag == "label"}
+        nameless = [one for one in self._unlabelled if one.attributes.get("id", "") not in labelled]
+        assert nameless == []
+        for one in self.elements:
+            assert one.tag != "img" or one.attributes.get("alt"), one
+            assert one.tag != "th" or one.attributes.get("scope"), one
+            described = (one.attributes.get("aria-describedby") or "").split()
+            named = (one.attributes.get("aria-labelledby") or "").split()
+            assert {*described, *named} <= set(ids), (one, described, named)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), f"{tag} says something twice: {names}"
         self.elements.append(Element(tag, dict(attrs)))
+        has_name = any(one.tag == "label" for one in self._open) or "aria-label" in self.elements[-1].attributes
+        if tag in FIELDS and not has_name and self.elements[-1].attributes.get("type") not in UNLABELLED:
+            self._unlabelled.append(self.elements[-1])
         if tag not in VOID:
             self._open.append(self.elements[-1])
 

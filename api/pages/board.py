@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -16,20 +17,26 @@ from scoring.protocols import PROTOCOLS
 from .. import published_board
 from ..board_cache import BoardCache, Now, Written
 from ..board_requests import LeaderboardQuery
-from ..board_schemas import Leaderboard
+from ..board_schemas import Leaderboard, Row
 from ..board_views import board_view
 from ..conditional import entity_tag
+from ..requests import listed
 from ..routes.leaderboard import page_of, which_board
 from . import addresses
 from .board_view import Reference, board_page, references
+from .pins import MAX_PINNED, PINNED, pinned_ids
 from .queries import Refusal, address_if_other, checked, parameters_of, refusal_of
 from .rendering import page_answer, render
 
 API = "/v1/leaderboard"
 TUNINGS = ("base", "instruct", "ablation")
-LISTED = ("benchmarks",)
+LISTED = ("benchmarks", "models", PINNED)
 NOT_OF_TABLES = ("page_size", "page_token")
-MAX_PINNED = 4
+MAX_PINNED_ROWS = 200
+"""With `all` a pinned model has a row for each revision and set of options."""
+
+NOT_OF_PINS = ("page_token", "models", "family", "tuning", "params_min", "params_max")
+"""Filters that pinned rows need not pass."""
 
 router = APIRouter(include_in_schema=False)
 
@@ -43,11 +50,12 @@ async def board(request: Request) -> Response:
     boards: BoardCache = request.app.state.boards
     now = await boards.now()
     try:
-        query = checked(LeaderboardQuery, parameters)
+        query = checked(LeaderboardQuery, _of_api(parameters))
+        pins = pinned_ids(parameters)
         question = f"page {parameters}"
         written = boards.fresh(question, now)
         if written is None:
-            write = partial(_write, request.app.state, query, parameters, now)
+            write = partial(_write, request.app.state, query, parameters, now, pins=pins)
             written = await run_in_threadpool(boards.get, question, write, now)
     except CodedError as error:
         body = await run_in_threadpool(_refused, request.app.state, parameters, refusal_of(error), now)
@@ -55,16 +63,33 @@ async def board(request: Request) -> Response:
     return await run_in_threadpool(page_answer, request, written.body)
 
 
-def _write(state: State, query: LeaderboardQuery, parameters: dict[str, str], now: Now) -> Written:
-    catalogue = state.settings.catalogue
-    if query.protocol == published_board.PROTOCOL:
-        found, beside = published_board.page_view(query), {}
-    else:
-        stored = page_of(state, query, now, is_cut=True)
-        found = board_view(stored, catalogue.benchmarks(column.key for column in stored.columns))
+def _of_api(parameters: dict[str, str]) -> dict[str, str]:
+    """The parameters that the API knows: it pins no rows."""
+    return {name: value for name, value in parameters.items() if name != PINNED}
+
+
+def _write(
+    state: State, query: LeaderboardQuery, parameters: dict[str, str], now: Now, *, pins: tuple[str, ...]
+) -> Written:
+    found = _found(state, query, now)
+    beside: dict[str, Reference] = {}
+    pinned: tuple[Row, ...] = ()
+    if query.protocol != published_board.PROTOCOL:
         beside = references(state.boards.board(which_board(query), now).standings, found.columns)
-    body = render("board.html", _context(state, parameters, now, found=found, beside=beside))
+    if pins:
+        kept = query.model_dump(exclude={*NOT_OF_PINS, "page_size"})
+        named = LeaderboardQuery(**kept | {"models": ",".join(pins), "page_size": MAX_PINNED_ROWS})
+        pinned = tuple(_found(state, named, now).data)
+    body = render("board.html", _context(state, parameters, now, found=found, beside=beside, pinned=pinned))
     return Written(body=body, tag=entity_tag(body), next_page_token=found.next_page_token)
+
+
+def _found(state: State, query: LeaderboardQuery, now: Now) -> Leaderboard:
+    """What `GET /v1/leaderboard` sends."""
+    if query.protocol == published_board.PROTOCOL:
+        return published_board.page_view(query)
+    stored = page_of(state, query, now, is_cut=True)
+    return board_view(stored, state.settings.catalogue.benchmarks(column.key for column in stored.columns))
 
 
 def _refused(state: State, parameters: dict[str, str], refusal: Refusal, now: Now) -> bytes:
@@ -79,30 +104,46 @@ def _context(
     *,
     found: Leaderboard | None = None,
     beside: dict[str, Reference] | None = None,
+    pinned: Sequence[Row] = (),
     refusal: Refusal | None = None,
 ) -> dict[str, Any]:
     names = state.settings.catalogue.names()
-    whole = {name: value for name, value in parameters.items() if name not in NOT_OF_TABLES}
+    of_api = _of_api(parameters)
+    whole = {name: value for name, value in of_api.items() if name not in NOT_OF_TABLES}
+    chosen = listed(parameters.get("benchmarks", ""))
     following = None if found is None else found.next_page_token
     return {
         "active": "/",
         "parameters": parameters,
         "board": found,
-        "table": None if found is None else board_page(found, beside or {}, parameters, known=names),
+        "table": None if found is None else board_page(found, beside or {}, parameters, known=names, pinned=pinned),
         "refusal": refusal,
         "protocols": [*PROTOCOLS, published_board.PROTOCOL],
         "published": published_board.PROTOCOL,
         "protocol": parameters.get("protocol", "grouped"),
         "families": _families(state, parameters, now),
         "tunings": TUNINGS,
-        "benchmarks": names,
-        "chosen": [name for name in parameters.get("benchmarks", "").split(",") if name],
-        "max_pinned": MAX_PINNED,
+        "benchmarks_offered": [*names, *(name for name in chosen if name not in names)],
+        "chosen": chosen,
+        **_of_pins(parameters, [row.model.id for row in pinned]),
         "csv": addresses.with_query(API, whole, format="csv"),
-        "json": addresses.with_query(API, parameters),
-        "curl": addresses.curl(addresses.with_query(API, parameters)),
+        "json": addresses.with_query(API, of_api),
+        "curl": addresses.curl(addresses.with_query(API, of_api)),
         "following": following and addresses.with_query("/", parameters, page_token=following),
         "first": addresses.with_query("/", parameters, page_token=None) if "page_token" in parameters else None,
+    }
+
+
+def _of_pins(parameters: dict[str, str], found: Sequence[str]) -> dict[str, Any]:
+    """What is pinned, what of it has no row, and where it is compared or pinned no more."""
+    pins = listed(parameters.get(PINNED, ""))
+    compared = {"models": ",".join(pins), "protocol": parameters.get("protocol")}
+    return {
+        "max_pinned": MAX_PINNED,
+        "pins": pins,
+        "not_there": [name for name in pins if name not in found],
+        "unpinned": addresses.with_query("/", parameters, pinned=None),
+        "compare": addresses.with_query("/compare", compared),
     }
 
 

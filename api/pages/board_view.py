@@ -15,6 +15,7 @@ from .. import board_schemas as wire
 from ..score_schemas import Interval
 from . import addresses
 from .drawings import Scale, scale_of, whisker
+from .pins import toggled
 
 SORTABLE = (("model", "Model"), ("parameters", "Size"), (AVERAGE, "Average"), ("coverage", "Scored"))
 FIRST_ASCENDING = frozenset({"model"})
@@ -57,21 +58,26 @@ class CellView:
 
 @dataclass(frozen=True, kw_only=True)
 class RowView:
-    """A row of the table; `tie` is a or b, in turn, and none where a row is in no group."""
+    """A row of the table; `tie` is a or b, in turn, and none where a row is in no group.
+
+    `pin` is the address that pins it, or unpins it where it is pinned; None where no more can be.
+    """
 
     row: wire.Row
     address: str | None
     tie: str
     is_beside: bool
+    pin: str | None
     cells: Sequence[CellView]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoardView:
-    """The whole table."""
+    """The whole table; pinned rows stand above the others, and not among them."""
 
     heads: Sequence[Head]
     columns: Sequence[Head]
+    pinned: Sequence[RowView]
     rows: Sequence[RowView]
 
 
@@ -102,6 +108,7 @@ def board_page(
     parameters: Mapping[str, str],
     *,
     known: Collection[str],
+    pinned: Sequence[wire.Row] = (),
 ) -> BoardView:
     """The table of a board; `known` are the benchmarks that have a page."""
     sort = parameters.get("sort", f"-{AVERAGE}")
@@ -110,10 +117,16 @@ def board_page(
         _head(column.key, column.label, parameters, sort, column=column, beside=beside.get(column.key), known=known)
         for column in board.columns
     ]
-    scales = {column.key: _scale(board, column, beside.get(column.key)) for column in board.columns}
-    has_pages = board.provenance == "measured"
-    rows = [_row(row, board, scales, has_page=has_pages) for row in board.data]
-    return BoardView(heads=fixed, columns=columns, rows=rows)
+    drawn = [*pinned, *board.data]
+    scales = {column.key: _scale(drawn, column, beside.get(column.key)) for column in board.columns}
+    on_top = {row.model.id for row in pinned}
+    rows = [_row(row, board, scales, parameters) for row in drawn]
+    return BoardView(
+        heads=fixed,
+        columns=columns,
+        pinned=rows[: len(pinned)],
+        rows=[row for row in rows[len(pinned) :] if row.row.model.id not in on_top],
+    )
 
 
 def _head(
@@ -141,9 +154,9 @@ def _head(
     )
 
 
-def _scale(board: wire.Leaderboard, column: wire.Column, beside: Reference | None) -> Scale:
+def _scale(rows: Sequence[wire.Row], column: wire.Column, beside: Reference | None) -> Scale:
     values: list[float] = []
-    for row in board.data:
+    for row in rows:
         cell = row.scores[column.key]
         if isinstance(cell, wire.Cell):
             values += [cell.value] if cell.interval is None else [cell.value, cell.interval.low, cell.interval.high]
@@ -152,9 +165,9 @@ def _scale(board: wire.Leaderboard, column: wire.Column, beside: Reference | Non
     return scale_of(values, ceiling=ceiling, baseline=None if beside is None else beside.baseline)
 
 
-def _row(row: wire.Row, board: wire.Leaderboard, scales: Mapping[str, Scale], *, has_page: bool) -> RowView:
+def _row(row: wire.Row, board: wire.Leaderboard, scales: Mapping[str, Scale], parameters: Mapping[str, str]) -> RowView:
     address = None
-    if has_page:
+    if board.provenance == "measured":
         path = addresses.model(row.model.id)
         address = path if board.protocol == "grouped" else addresses.with_query(path, {"protocol": board.protocol})
     return RowView(
@@ -162,6 +175,7 @@ def _row(row: wire.Row, board: wire.Leaderboard, scales: Mapping[str, Scale], *,
         address=address,
         tie="" if row.tie_group is None else ("tie-a", "tie-b")[row.tie_group % 2],
         is_beside=is_beside_others(row.model.id),
+        pin=toggled(parameters, row.model.id),
         cells=[_cell(row.scores[column.key], scales[column.key]) for column in board.columns],
     )
 

@@ -22,8 +22,8 @@ from ..board_views import board_view
 from ..errors import RequestInvalid
 from ..requests import LongText, Name, listed
 from ..routes.leaderboard import asked_of
-from .board import MAX_PINNED
 from .board_view import board_page
+from .pins import MAX_PINNED
 from .queries import address_if_other, checked, parameters_of, refusal_of
 from .rendering import page
 

@@ -1,39 +1,50 @@
 """The questions that a published comparison asks, answered from the numbers of any protocol when the page is asked for.
 
-The same analyses as `POST /v1/analyses`. Nothing is written for a reader: an answer that nobody asked the API for is
-kept in memory.
+The same analyses as `POST /v1/analyses`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import State
 
-from scoring.errors import CodedError
+from charts.documents import short_label
+from scoring.analysis.table import AVERAGE, SIZE, ModelTable
+from scoring.errors import CodedError, PropertyUnknown
+from scoring.properties import WORD_LOSS
 from scoring.protocols import PROTOCOLS
 from scoring.published import paper
-from storage import analyses
-from storage.engine import Database
+from scoring.published.verdicts import Verdict
 
-from ..analysing import Prepared, answered, as_stored, prepared
 from ..analysis_schemas import AnalysisFilters, AnalysisRequest
+from ..pair_schemas import PairsFilter
 from ..requests import Name
-from . import formats
+from ..routes.pairs import pairs_asked_for
+from ..scatter_schemas import ScatterFilter
+from ..scattering import scatter, whole_table
+from . import addresses, formats
+from .claims import Claim, claims
 from .formats import number, significant
-from .queries import Refusal, refusal_of
+from .pairs_view import pairs_view
+from .queries import Refusal, address_if_other, checked, parameters_of, refusal_of
 from .rendering import page
+from .scatter import CHART, MAX_POINTS
 
-MAX_KEPT = 32
 MAX_ROWS = 60
 MAIN_FAMILIES = ["t5", "llama"]
 """The 25 models of the paper's main comparison."""
+
+REFUSED = frozenset({"protocol_unsupported", "request_invalid"})
+"""Codes of errors that are told at the field of the form."""
+
+NOT_TO_BE_SHOWN = frozenset({"protocol_unsupported", "database_unavailable"})
+"""Codes of errors that are of the whole page, and of no question."""
 
 PAIRED_COLUMNS = ("benchmark", "mean change, %", "interval", "pairs up", "p over pairs", "bases up", "p over bases")
 
@@ -87,53 +98,119 @@ QUESTIONS: Sequence[tuple[str, str, dict[str, Any]]] = (
 )
 
 
-class Answers:
-    """Answers that were made for readers, by all that they follow from."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, ready: Prepared, database: Database) -> dict[str, Any]:
-        """The answer, from the database where somebody asked for it before; raises as the analysis does."""
-        with self._lock:
-            if ready.key not in self._kept:
-                with database.read() as session:
-                    found = analyses.find(session, ready.key)
-                made = as_stored(answered(ready)) if found is None else found.answer
-                self._kept[ready.key] = made
-                while len(self._kept) > MAX_KEPT:
-                    self._kept.popitem(last=False)
-            return self._kept[ready.key]
-
-
 @router.get("/findings")
-def findings_page(query: Annotated[FindingsQuery, Query()], request: Request) -> Response:
+def findings_page(request: Request) -> Response:
     """What the numbers of a protocol say about tuning, size and behaviour."""
+    parameters = parameters_of(request)
+    if (address := address_if_other(request, parameters)) is not None:
+        return RedirectResponse(address, status_code=303)
+    protocol = parameters.get("protocol", paper.PROTOCOL)
+    context: dict[str, Any] = {"refusal": None, "findings": [], "claims": [], "charts": []}
+    try:
+        checked(FindingsQuery, parameters)
+        context |= _context(protocol, request.app.state)
+    except CodedError as error:
+        if error.code not in REFUSED:
+            raise
+        context["refusal"] = refusal_of(error)
     return page(
         request,
         "findings.html",
+        status=200 if context["refusal"] is None else context["refusal"].status,
         active="/findings",
-        protocol=query.protocol,
+        protocol=protocol,
         protocols=[paper.PROTOCOL, *PROTOCOLS],
-        is_published=query.protocol == paper.PROTOCOL,
+        is_published=protocol == paper.PROTOCOL,
         source=paper.SOURCE.name,
-        findings=[_finding(*question, query.protocol, request.app.state) for question in QUESTIONS],
+        verdicts=Verdict,
+        pairs=addresses.with_query("/pairs", {"protocol": protocol, **_families(protocol)}),
+        **context,
     )
 
 
-def _finding(title: str, words: str, asked: Mapping[str, Any], protocol: str, state: State) -> Finding:
-    families = MAIN_FAMILIES if protocol == paper.PROTOCOL else []
-    body = AnalysisRequest(protocol=protocol, filters=AnalysisFilters(family=families), **asked)
+def _context(protocol: str, state: State) -> dict[str, Any]:
+    models = whole_table(protocol, state.boards, state.database, state.settings.catalogue)
+    return {
+        "findings": [_finding(*question, models, state) for question in QUESTIONS],
+        "claims": _claims(models, state),
+        "charts": _charts(protocol, state),
+    }
+
+
+def _families(protocol: str) -> dict[str, str]:
+    return {"family": ",".join(MAIN_FAMILIES)} if protocol == paper.PROTOCOL else {}
+
+
+def _claims(models: ModelTable, state: State) -> list[Claim]:
+    """The paper's claims, asked of these numbers: of its own tables over the models that it asks."""
+    protocol, is_published = models.protocol, models.protocol == paper.PROTOCOL
+    filters = AnalysisFilters(family=MAIN_FAMILIES) if is_published else AnalysisFilters()
+
+    def ask(kind: Literal["paired", "correlate"], **fields: Any) -> Mapping[str, Any] | None:
+        tuned = {"tuning": ["instruct"]} if kind == "correlate" and is_published else {}
+        chosen = filters.model_copy(update=tuned)
+        try:
+            body = AnalysisRequest(kind=kind, protocol=protocol, filters=chosen, **fields)
+            made = state.answers.of(body, models, state)
+        except CodedError as error:
+            if error.code in NOT_TO_BE_SHOWN:
+                raise
+            return None
+        result: Mapping[str, Any] = made["result"]
+        return result
+
+    return claims(ask, loss="wikitext2_loss" if is_published else WORD_LOSS, is_published=is_published)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A picture with the address of the page that shows its numbers."""
+
+    title: str
+    page: str
+    light: str
+    dark: str
+    shape: str
+
+
+def _charts(protocol: str, state: State) -> list[Chart]:
+    """Pictures of the main questions, as far as there is something to draw."""
+    is_published = protocol == paper.PROTOCOL
+    drawn = []
+    asked = {"protocol": protocol, **_families(protocol)}
+    pairs = pairs_asked_for(PairsFilter(**asked), state.database, state.settings, with_layers=False)
+    view = pairs_view(pairs, asked)
+    if view.chart is not None and view.dark_chart is not None:
+        page_of_pairs = addresses.with_query("/pairs", asked)
+        title, shape = "From base to tuned model", f"slopes {view.shape}"
+        drawn.append(Chart(title=title, page=page_of_pairs, light=view.chart, dark=view.dark_chart, shape=shape))
+    tuned = {**asked, **({"tuning": "instruct"} if is_published else {})}
+    for x in (SIZE, "mmlu", "wikitext2_loss" if is_published else WORD_LOSS):
+        given = {**tuned, "x": x, "y": AVERAGE}
+        try:
+            found = scatter(ScatterFilter(**given), state.boards, state.database, state.settings.catalogue)
+        except PropertyUnknown:
+            continue
+        if found.data and len(found.data) <= MAX_POINTS:
+            light, dark = (addresses.with_query(CHART, given, theme=theme) for theme in (None, "dark"))
+            title = f"The average against {short_label(x)}"
+            where = addresses.with_query("/scatter", given)
+            drawn.append(Chart(title=title, page=where, light=light, dark=dark, shape="points"))
+    return drawn
+
+
+def _finding(title: str, words: str, asked: Mapping[str, Any], models: ModelTable, state: State) -> Finding:
+    families = MAIN_FAMILIES if models.protocol == paper.PROTOCOL else []
+    body = AnalysisRequest(protocol=models.protocol, filters=AnalysisFilters(family=families), **asked)
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Any]] = ()
     made: Mapping[str, Any] = {"n_models": 0, "warnings": []}
     refusal = None
     try:
-        made = state.answers.of(prepared(body, state.database, state.settings.catalogue), state.database)
+        made = state.answers.of(body, models, state)
         columns, rows = _paired(made["result"]) if body.kind == "paired" else (made["columns"], made["rows"])
     except CodedError as error:
-        if error.code in ("protocol_unsupported", "database_unavailable"):
+        if error.code in NOT_TO_BE_SHOWN:
             raise
         refusal = refusal_of(error)
     return Finding(

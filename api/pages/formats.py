@@ -29,11 +29,6 @@ def plus(value: float | None, digits: int = 3) -> str:
     return NOTHING if value is None else f"{value:+.{digits}f}".replace("-", MINUS)
 
 
-def first_upper(text: str) -> str:
-    """A phrase as it begins a line; names with capitals inside stay as they are."""
-    return text[:1].upper() + text[1:]
-
-
 def significant(value: object) -> str:
     """A number of a table of results with four digits, other values as they are."""
     if isinstance(value, float):

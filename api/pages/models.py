@@ -85,6 +85,8 @@ def _context(model_id: str, query: ModelPageQuery, state: State, now: Now) -> di
         "json": addresses.with_query(f"/v1{path}", {"revision": query.revision}),
         "submit": addresses.with_query("/submit", {"model": model_id, "protocol": protocol.name}),
         "jobs": addresses.with_query("/jobs", {"model": model_id}),
+        "pairs": addresses.with_query("/pairs", {"protocol": query.protocol, "base": model_id}),
+        "pages": _pages(state, now),
     }
 
 
@@ -97,6 +99,12 @@ def _facts(model_id: str, revision: str | None, state: State, now: Now) -> Model
         if revision is None and any(one.model_id == model_id for board in boards for one in board.standings):
             return None
         raise
+
+
+def _pages(state: State, now: Now) -> frozenset[str]:
+    """The models that have a score under any protocol, and so a page."""
+    boards = (state.boards.board(Which(protocol=protocol), now) for protocol in PROTOCOLS)
+    return frozenset(one.model_id for board in boards for one in board.standings)
 
 
 def _cards(model_id: str, query: ModelPageQuery, state: State, now: Now) -> list[ScoreCard]:

@@ -16,6 +16,7 @@ from scoring.protocols import PROTOCOLS
 from scoring.published import paper
 
 from ..pair_schemas import Pair, PairsFilter
+from ..requests import listed
 from ..routes.pairs import pairs_asked_for
 from . import addresses
 from .pairs_view import pairs_view
@@ -59,6 +60,7 @@ def _choices(state: State, found: Sequence[Pair], parameters: dict[str, str]) ->
     families |= {parameters["family"]} if "family" in parameters else set()
     is_published = parameters.get("protocol") == paper.PROTOCOL
     names = paper.BENCHMARKS if is_published else state.settings.catalogue.names()
+    chosen = listed(parameters.get("benchmarks", ""))
     json = addresses.with_query(API, parameters)
     return {
         "active": PATH,
@@ -72,8 +74,8 @@ def _choices(state: State, found: Sequence[Pair], parameters: dict[str, str]) ->
         "families": sorted(families),
         "tunings": TUNINGS,
         "bases": sorted({pair.base for pair in found} | ({parameters["base"]} if "base" in parameters else set())),
-        "benchmarks": names,
-        "chosen": [name for name in parameters.get("benchmarks", "").split(",") if name],
+        "benchmarks": [*names, *(name for name in chosen if name not in names)],
+        "chosen": chosen,
         "csv": addresses.with_query(API, parameters, format="csv"),
         "json": json,
         "curl": addresses.curl(json),

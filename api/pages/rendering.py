@@ -50,7 +50,7 @@ NAVIGATION = (
     ("/submit", "Submit"),
 )
 
-FILTERS = ("number", "plus", "significant", "size", "n_bytes", "when", "duration", "told", "words", "first_upper")
+FILTERS = ("number", "plus", "significant", "size", "n_bytes", "when", "duration", "told", "words")
 """Of `formats`, in templates."""
 
 

@@ -43,7 +43,8 @@ async def scatter_page(request: Request) -> Response:
     try:
         query = checked(ScatterFilter, parameters)
         state = request.app.state
-        context["found"] = await run_in_threadpool(scatter, query, state.database, state.settings.catalogue)
+        catalogue = state.settings.catalogue
+        context["found"] = await run_in_threadpool(scatter, query, state.boards, state.database, catalogue)
     except CodedError as error:
         context["refusal"] = refusal_of(error)
     context |= _choices(request.app.state, context["found"], parameters)

@@ -91,7 +91,7 @@ def get_scatter_chart(
     settings: SettingsDependency,
 ) -> Response:
     """A point for each model with its name, and the line of least squares; r, its interval and n in the caption."""
-    found = scatter(query, database, settings.catalogue)
+    found = scatter(query, request.app.state.boards, database, settings.catalogue)
     is_synthetic = _is_any_synthetic({found.x, found.y}, settings.catalogue)
     given = {"scatter": found.model_dump(mode="json", exclude={"columns"})}
     return _answer(request, _order(Kind.SCATTER, given, query, format=format, is_synthetic=is_synthetic))

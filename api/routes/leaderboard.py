@@ -121,6 +121,7 @@ def asked_of(query: LeaderboardQuery | DiffQuery, catalogue: Catalogue, hidden: 
 def _rows_of(query: LeaderboardQuery, columns: Asked) -> Asked:
     return replace(
         columns,
+        ids=query.ids(),
         family=query.family,
         tuning=query.tuning,
         params_min=query.params_min,

@@ -22,7 +22,7 @@ def get_scatter(
     settings: SettingsDependency,
 ) -> Response | Scatter:
     """The models that have two scores or properties, the line of least squares through them, and Pearson's r."""
-    found = scatter(query, database, settings.catalogue)
+    found = scatter(query, request.app.state.boards, database, settings.catalogue)
     if wants_csv(query.format, request):
         return csv_answer(scatter_csv(found), name=f"scatter-{query.protocol}")
     return found

@@ -29,7 +29,16 @@ from storage.engine import Database
 from tests.integration.test_storage_leaderboard import a_score, put
 from tests.pages import BROWSER, Page, get, put_everything
 
-STARTS = ("/", "/?include_synthetic=true&include_baselines=true", "/?all=true", "/compare?models=m0,m1", "/findings")
+STARTS = (
+    "/",
+    "/?include_synthetic=true&include_baselines=true",
+    "/?all=true",
+    "/?pinned=m0",
+    "/compare?models=m0,m1",
+    "/findings",
+    "/pairs?protocol=published-2312.00575",
+    "/scatter?protocol=published-2312.00575",
+)
 
 
 HOSTILE = (
@@ -49,13 +58,26 @@ HOSTILE = (
 PARAMETERS = [
     *(
         ("", name)
-        for name in ("params_min", "params_max", "family", "benchmarks", "protocol", "sort", "snapshot", "all")
+        for name in (
+            "params_min",
+            "params_max",
+            "family",
+            "benchmarks",
+            "protocol",
+            "sort",
+            "snapshot",
+            "all",
+            "pinned",
+        )
     ),
     *(("", name) for name in ("page_token", "page_size", "tuning", "%3Cb%3E")),
     *(("compare", name) for name in ("models", "protocol", "benchmarks")),
     *(("jobs", name) for name in ("status", "model", "page_token", "label.a", "a")),
     *(("submit", name) for name in ("model", "benchmarks", "protocol", "a")),
     *(("findings", name) for name in ("protocol", "a")),
+    *(("pairs", name) for name in ("protocol", "benchmarks", "family", "tuning", "base", "a")),
+    *(("scatter", name) for name in ("protocol", "x", "y", "family", "tuning", "params_min", "params_max", "a")),
+    *(("data", name) for name in ("added", "version", "known", "a")),
     *(("models/m0", name) for name in ("protocol", "revision", "all", "a")),
     *(("benchmarks/demo-fmri", name) for name in ("version", "a")),
 ]
@@ -95,6 +117,7 @@ def test_every_link_leads_somewhere_every_page_parses_and_none_needs_another_ser
     paths = {urlsplit(path).path for path in found}
     assert {"/", "/models/m0", "/models/demo/tiny", "/models/baseline/random", "/benchmarks/futrell2018"} <= paths
     assert {"/jobs", "/submit", "/findings", "/compare", "/docs", "/v1/jobs", "/v1/models/m0"} <= paths
+    assert {"/pairs", "/scatter", "/data", "/v1/pairs", "/v1/scatter", "/v1/scatter/chart.svg"} <= paths
     assert sum(path.startswith("/jobs/job_") for path in paths) >= 5
     assert {asset.path for asset in assets().values()} <= paths
     pages = {path: answer for path, answer in found.items() if answer.headers["content-type"].startswith("text/html")}

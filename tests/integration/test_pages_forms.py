@@ -35,6 +35,9 @@ READ = (
     "/submit",
     "/findings",
     "/compare",
+    "/pairs",
+    "/scatter",
+    "/data",
 )
 
 Open = Callable[..., TestClient]
@@ -146,6 +149,11 @@ def test_a_page_without_scripts_asks_again_until_the_job_has_ended(client: TestC
     types = set(str(live.all("div", id="job")[0].attributes["data-types"]).split())
     work_off(database, "d" * 40)
     done = get(client, path)
+    log = [" ".join(one.text.split()) for one in done.all("li")]
+    assert "The job is in the queue." in log[0]
+    assert any("demo-fmri: scored, raw" in line for line in log)
+    assert "Every benchmark has its score." in log[-1]
+    assert [one.attributes["value"] for one in done.all("progress")] == ["100", "100", "100"]
     assert done.all("meta", **{"http-equiv": "refresh"}) == []
     assert "data-events" not in done.all("div", id="job")[0].attributes
     happened = {event["type"] for event in client.get(f"/v1{path}/events").json()["data"]}
@@ -213,7 +221,7 @@ def test_what_is_no_form_is_refused(client: TestClient, body: bytes, media_type:
         assert answer.status_code == status, (path, answer.text[:300])
 
 
-@pytest.mark.parametrize("path", ["/submit", "/jobs/job_0", "/"])
+@pytest.mark.parametrize("path", ["/submit", "/jobs/job_0", "/data", "/"])
 def test_an_address_names_the_methods_that_it_knows(client: TestClient, path: str) -> None:
     answer = client.delete(path, headers=OWN_FORM)
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET" if path == "/" else "GET, POST")

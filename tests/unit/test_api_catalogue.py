@@ -121,6 +121,8 @@ def test_csv_has_one_header_row_and_no_formulas() -> None:
 def test_the_openapi_document_names_every_endpoint() -> None:
     paths = create_app(ApiSettings()).openapi()["paths"]
     assert {(method.upper(), path) for path, methods in paths.items() for method in methods} == {
+        ("GET", "/v1/scatter"),
+        ("GET", "/v1/scatter/chart.{format}"),
         ("POST", "/v1/jobs"),
         ("GET", "/v1/jobs"),
         ("GET", "/v1/jobs/{job_id}"),

@@ -70,6 +70,16 @@
     const beat = setInterval(() => { if (source.readyState === EventSource.CLOSED) clearInterval(beat); else soon(); }, 3000);
   };
 
+  // Charts are drawn one after the other; who comes while too many wait is told to come again.
+  const askAgain = () => {
+    for (const image of document.querySelectorAll("picture.chart img")) {
+      let tries = 0;
+      const again = () => { if (tries++ < 6) setTimeout(() => { image.src = image.getAttribute("src"); }, 1500 * tries); };
+      image.addEventListener("error", again);
+      if (image.complete && image.naturalWidth === 0) again();
+    }
+  };
+
   // Lists are drawn again every few seconds while they are looked at, unless somebody is just at a place inside.
   const refresh = () => {
     const seconds = Number(document.querySelector("[data-refresh]")?.dataset.refresh);
@@ -89,5 +99,5 @@
     setTimeout(redraw, 1000 * seconds);
   };
 
-  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); refresh(); });
+  addEventListener("DOMContentLoaded", () => { applyToPictures(); addSwitch(); addCopiers(); follow(); refresh(); askAgain(); });
 })();
