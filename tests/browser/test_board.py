@@ -12,9 +12,9 @@ from tests.browser.driving import Browser
 from tests.browser.filling import SUBJECTS
 
 
-def shown_models(browser: Browser) -> list[str]:
+def shown_models(browser: Browser, body: str = "tbody:not(.beside, .pinned)") -> list[str]:
     """The models of the table's rows, from the top."""
-    return [one.text.partition("\n")[0] for one in browser.all("table.scores tbody:not(.beside) th.name")]
+    return [one.text.partition("\n")[0] for one in browser.all(f"table.scores {body} th.name")]
 
 
 def answered_models(browser: Browser) -> list[str]:
@@ -80,6 +80,26 @@ def test_marked_models_stand_beside_one_another(browser: Browser) -> None:
     values = {row["model"]["id"]: row["scores"]["futrell2018"]["value"] for row in board["data"]}
     row = next(row for row in table if row[0].startswith("futrell2018"))
     assert [cell.split(" ")[0] for cell in row[1:]] == [f"{values[name]:.3f}" for name in chosen]
+
+
+def test_pinned_rows_stay_on_top_whatever_the_filters_say(browser: Browser) -> None:
+    browser.open("/?sort=-model")
+    chosen = [one.id for one in SUBJECTS if one.family == "llama"][:2]
+    for name in chosen:
+        browser.follow(f"tbody a[aria-label='Pin {name}']")
+    assert shown_models(browser, "#pinned") == sorted(chosen, reverse=True), "in the order of the board"
+    browser.one("select[name=family] option", "t5").click()
+    browser.follow(".filters button", "Show")
+    assert set(shown_models(browser, "#pinned")) == set(chosen)
+    assert set(shown_models(browser)) == {one.id for one in SUBJECTS if one.family == "t5"}
+    browser.follow("main a", "Compare the pinned")
+    (table,) = browser.tables()
+    assert [cell.split(" ")[0] for cell in table[0][1:]] == chosen
+    browser.driver.back()
+    browser.follow(f"#pinned a[aria-label='Unpin {chosen[0]}']")
+    assert shown_models(browser, "#pinned") == chosen[1:]
+    browser.follow("main a", "Unpin all")
+    assert shown_models(browser, "#pinned") == []
 
 
 def test_the_csv_holds_exactly_the_rows_that_are_shown_in_their_order(browser: Browser) -> None:
