@@ -77,7 +77,10 @@ def _put_scores(database: Database, subject: Subject) -> None:
         n_layers=12,
         width=768,
     )
-    said = [NewProperty(model_id=subject.id, name="mmlu", value=0.2 + subject.raw, source="a table <of> theirs")]
+    known = {"mmlu": 0.2 + subject.raw, "tuning": subject.tuning}
+    said = [
+        NewProperty(model_id=subject.id, name=name, value=value, source="a <table>") for name, value in known.items()
+    ]
     if subject.base is not None:
         said.append(NewProperty(model_id=subject.id, name="base", value=subject.base, source="its model card"))
     with database.write() as session:
