@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 from PIL import Image
 
-from broca import Client
+from broca import Client, Job
 from tests.browser.driving import PHONE, Browser, running_browser
 from tests.browser.judging import look_through
 from tests.serving import serving
@@ -27,6 +27,9 @@ FOLDER = Path(__file__).with_name("pages")
 NEEDED = ("BROCA_DATA_MIRROR", "BROCA_MODEL_DIR")
 DESK = (1280, 860)
 SIZES = {"desk": DESK, "phone": PHONE}
+POINTS = {"desk": 1, "phone": 2}
+"""For each pixel of the page."""
+
 N_COLOURS = 64
 
 BASE = "local/stories260K"
@@ -42,7 +45,7 @@ def main() -> None:
         raise SystemExit(f"set {' and '.join(missing)}: pictures show real scores")
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name, serving(Path(name)) as served:
-        pages = _pages(_score(served.url))
+        pages = _pages(_scored(served.url))
         with _browser(Path(name)) as browser:
             for theme in ("light", "dark"):
                 for size in SIZES:
@@ -51,31 +54,31 @@ def main() -> None:
                         (FOLDER / f"{page}-{size}-{theme}.png").write_bytes(_picture(browser, path, size, theme))
 
 
-def _pages(job_id: str) -> Mapping[str, str]:
-    """The pages that are shown, by the names of their pictures."""
+def _pages(job: Job) -> Mapping[str, str]:
+    """The pages that are shown, by the names of their pictures; with a place where not their beginning is meant."""
     models = ",".join((BASE, *TUNED))
     return {
         "board": f"/?{PUBLISHED}",
         "measured-board": "/",
         "model": f"/models/{BASE}",
+        "layers": f"/models/{BASE}#{job.runs[-1].score}",
         "compare": f"/compare?models={models}",
         "pairs": f"/pairs?{PUBLISHED}",
         "scatter": f"/scatter?{PUBLISHED}",
         "findings": f"/findings?{PUBLISHED}",
-        "job": f"/jobs/{job_id}",
+        "job": f"/jobs/{job.id}",
         "submit": f"/submit?model={BASE}&benchmarks={BENCHMARKS[0]}",
         "data": "/data",
     }
 
 
-def _score(url: str) -> str:
-    """Scores the three models and says what was made from which; returns the job of the first."""
+def _scored(url: str) -> Job:
+    """The job of the first model, once the three are scored and it is said which was made from which."""
     with Client(url, timeout_s=60) as client:
-        jobs = [client.submit(model, BENCHMARKS).id for model in (BASE, *TUNED)]
-        for job_id in jobs:
-            job = client.wait(job_id)
-            if not job.has_succeeded:
-                raise SystemExit(f"{job.model.id}: {job.error}")
+        jobs = [client.wait(client.submit(model, BENCHMARKS).id) for model in (BASE, *TUNED)]
+    for job in jobs:
+        if not job.has_succeeded:
+            raise SystemExit(f"{job.model.id}: {job.error}")
     for model, tuning in TUNED.items():
         body = {"properties": {"base": BASE, "tuning": tuning}, "source": "who tuned it"}
         httpx.put(f"{url}/v1/models/{model}/properties", json=body).raise_for_status()
@@ -92,10 +95,10 @@ def _browser(folder: Path) -> Iterator[Browser]:
 
 def _picture(browser: Browser, path: str, size: str, theme: str) -> bytes:
     """What the first screen of a page shows, with few colours: letters need no more, and the file is a third."""
-    browser.look(theme=theme, size=SIZES[size])
+    browser.look(theme=theme, size=SIZES[size], n_points=POINTS[size])
     browser.open(path)
     look_through(browser)
-    browser.run("scrollTo({top: 0, behavior: 'instant'})")
+    browser.run("(document.querySelector(':target') ?? document.body).scrollIntoView({behavior: 'instant'})")
     shot = browser.cdp("Page.captureScreenshot", format="png")
     image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
     packed = io.BytesIO()

@@ -64,11 +64,11 @@ class Browser:
         for left in self.downloads.iterdir():
             left.unlink()
 
-    def look(self, *, theme: str = "light", size: tuple[int, int] = WIDE) -> None:
-        """Takes a screen of this size, of somebody who prefers this theme."""
+    def look(self, *, theme: str = "light", size: tuple[int, int] = WIDE, n_points: int = 1) -> None:
+        """Takes a screen of this size and so many points for each pixel, of somebody who prefers this theme."""
         self.cdp("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
         width, height = size
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
+        metrics = {"width": width, "height": height, "deviceScaleFactor": n_points, "mobile": size == PHONE}
         self.cdp("Emulation.setDeviceMetricsOverride", **metrics)
 
     def cdp(self, command: str, **parameters: Any) -> Any:
