@@ -30,7 +30,7 @@ SIZES = {"desk": DESK, "phone": PHONE}
 POINTS = {"desk": 1, "phone": 2}
 """For each pixel of the page."""
 
-N_COLOURS = 64
+N_COLOURS = 192
 
 BASE = "local/stories260K"
 TUNED = {"local/stories260K-instruct": "instruct", "local/stories260K-noinstruct": "ablation"}
@@ -94,15 +94,22 @@ def _browser(folder: Path) -> Iterator[Browser]:
 
 
 def _picture(browser: Browser, path: str, size: str, theme: str) -> bytes:
-    """What the first screen of a page shows, with few colours: letters need no more, and the file is a third."""
+    """What the first screen of a page shows."""
     browser.look(theme=theme, size=SIZES[size], n_points=POINTS[size])
     browser.open(path)
     look_through(browser)
     browser.run("(document.querySelector(':target') ?? document.body).scrollIntoView({behavior: 'instant'})")
     shot = browser.cdp("Page.captureScreenshot", format="png")
-    image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    return _packed(Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB"))
+
+
+def _packed(image: Image.Image) -> bytes:
+    """The picture in its own most frequent colours, others as the nearest of them: the file is a third."""
+    counted = sorted(image.getcolors(image.width * image.height), reverse=True)[:N_COLOURS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in counted for part in colour])
     packed = io.BytesIO()
-    image.quantize(N_COLOURS, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
     return packed.getvalue()
 
 
