@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 from PIL import Image
+from scipy.spatial.distance import cdist
 
 from broca import Client, Job
 from tests.browser.driving import PHONE, Browser, running_browser
@@ -30,7 +32,7 @@ SIZES = {"desk": DESK, "phone": PHONE}
 POINTS = {"desk": 1, "phone": 2}
 """For each pixel of the page."""
 
-N_COLOURS = 192
+N_COLOURS = 256
 
 BASE = "local/stories260K"
 TUNED = {"local/stories260K-instruct": "instruct", "local/stories260K-noinstruct": "ablation"}
@@ -105,11 +107,14 @@ def _picture(browser: Browser, path: str, size: str, theme: str) -> bytes:
 
 def _packed(image: Image.Image) -> bytes:
     """The picture in its own most frequent colours, others as the nearest of them: the file is a third."""
-    counted = sorted(image.getcolors(image.width * image.height), reverse=True)[:N_COLOURS]
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in counted for part in colour])
+    points = np.asarray(image).reshape(-1, 3)
+    colours, places, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    kept = colours[np.argsort(-counts)[:N_COLOURS]]
+    nearest = cdist(colours, kept).argmin(axis=1)
+    few = Image.fromarray(nearest[places].reshape(image.height, image.width).astype(np.uint8), "P")
+    few.putpalette(kept.tobytes())
     packed = io.BytesIO()
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, "PNG", optimize=True)
+    few.save(packed, "PNG", optimize=True)
     return packed.getvalue()
 
 
