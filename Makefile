@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test chaos fuzz check docs perf serve worker migrate clean
+.PHONY: help install demo test test-browser chaos fuzz check docs perf serve worker migrate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## make .venv and install Broca into it
 
@@ -24,6 +24,9 @@ demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real m
 
 test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+
+test-browser: $(VENV)/.installed-browser ## drive every page in Chromium, on both stacks; ARGS are passed to pytest
+	$(BIN)/python -m pytest tests/browser -n 2 $(ARGS)
 
 chaos: $(VENV)/.installed-test ## kill everything at random under load: FAULTS=30 STACK=both SEED=1 OUT=folder
 	@$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),30) --stack $(or $(STACK),both) \
@@ -81,6 +84,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.created
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test,docs]'
 	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-browser: pyproject.toml constraints.txt $(VENV)/.created
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test,docs,browser]'
+	@touch $(VENV)/.installed $(VENV)/.installed-test $@
 
 $(VENV)/.installed-perf: pyproject.toml constraints.txt $(VENV)/.created
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,perf]'

@@ -25,8 +25,9 @@ MODULE = "charts"
 MEMORY_BYTES = 256 << 20
 """What the child holds at the most, as measured with the largest charts; nothing enforces it."""
 
-N_WAITING = 4
-"""Requests that may be at a drawing or wait for theirs; more are told to come again."""
+N_WAITING = 12
+"""Requests that may be at a drawing or wait for theirs; more are told to come again. A browser asks a server for six
+pictures at once and does not come again: so many are two of them."""
 
 TIMEOUT_S = 60.0
 """How long one drawing may take, the start of the child included."""

@@ -14,8 +14,12 @@ from fastapi.responses import HTMLResponse
 from ..errors import error_codes
 
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "code{background:#f3f3f3;padding:.1em .3em}pre code{display:block;padding:.6em}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere;"
+    "background:light-dark(#fff,#12181e);color:light-dark(#222,#e3e8ec)}"
+    "a{color:light-dark(#0b5c6b,#6cc7d8)}:focus-visible{outline:3px solid;outline-offset:2px}"
+    "code{background:light-dark(#f3f3f3,#1a222a);padding:.1em .3em}"
+    "pre{white-space:pre-wrap}pre code{display:block;padding:.6em}"
     "h2{margin-top:2.5rem;font-size:1.1rem}"
     "table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}"
 )
@@ -41,6 +45,7 @@ def reference(document: dict[str, Any]) -> str:
     title = f"{escape(document['info']['title'])} {escape(document['info']['version'])}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<h1>{title}</h1><p>{escape(document['info'].get('summary', ''))} The same as a document for programs: "
         f'<a href="/openapi.json">/openapi.json</a>.</p>{calls}<h2 id="errors">Error codes</h2>{codes}</html>'
     )

@@ -6,6 +6,7 @@ import json
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,19 @@ def test_a_dead_process_that_draws_is_replaced(published: TestClient) -> None:
     artist._child.wait()
     assert spec_at(published, place, theme="dark")
     assert json.dumps(spec_at(published, place))
+
+
+def test_all_charts_that_two_browsers_ask_for_at_once_are_drawn(published: TestClient) -> None:
+    places = [analysed(published, "correlate", benchmarks=[name]) for name in ("average", "pereira2018")]
+    asked = [
+        f"{place}/chart.{form}?theme={theme}"
+        for place in places
+        for form in ("svg", "png", "vl.json")
+        for theme in ("light", "dark")
+    ]
+    with ThreadPoolExecutor(len(asked)) as browsers:
+        answers = list(browsers.map(published.get, asked))
+    assert [answer.status_code for answer in answers] == [200] * 12
 
 
 def test_the_report_on_the_paper_is_over_what_the_service_answers(published: TestClient) -> None:

@@ -34,8 +34,8 @@
       button.hidden = false;
       button.addEventListener("click", async () => {
         const text = button.parentElement.querySelector("code").textContent;
-        await navigator.clipboard.writeText(text.replaceAll("$BROCA_URL", location.origin));
-        button.textContent = "Copied";
+        const copied = navigator.clipboard.writeText(text.replaceAll("$BROCA_URL", location.origin));
+        button.textContent = await copied.then(() => "Copied", () => "Refused");
         setTimeout(() => { button.textContent = "Copy"; }, 1500);
       });
     }
@@ -46,18 +46,23 @@
     const live = document.querySelector("[data-events]");
     if (!live || !window.EventSource) return;
     const source = new EventSource(live.dataset.events);
+    const place = (one) => one.value || one.getAttribute("href") || one.getAttribute("aria-label");
     let waits = false;
+    let shown = live.outerHTML;
     const draw = async () => {
       waits = false;
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const drawn = page.getElementById("job");
+      if (!drawn || drawn.outerHTML === shown) return;
+      shown = drawn.outerHTML;
       const old = document.getElementById("job");
-      const held = old.contains(document.activeElement) ? document.activeElement.value : null;
-      if (drawn) old.replaceWith(drawn);
-      if (drawn && held) drawn.querySelector(`button[value="${held}"]`)?.focus();
-      if (drawn && !drawn.dataset.events) source.close();
+      const held = old.contains(document.activeElement) ? place(document.activeElement) : null;
+      old.replaceWith(drawn);
+      const places = held ? [...drawn.querySelectorAll("a, button, [tabindex]")] : [];
+      places.find((one) => place(one) === held)?.focus({ preventScroll: true });
+      if (!drawn.dataset.events) source.close();
     };
     const soon = () => { if (!waits) { waits = true; setTimeout(draw, 500); } };
     for (const type of live.dataset.types.split(" ")) source.addEventListener(type, soon);
