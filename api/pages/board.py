@@ -30,7 +30,7 @@ from .rendering import page_answer, render
 
 API = "/v1/leaderboard"
 TUNINGS = ("base", "instruct", "ablation")
-LISTED = ("benchmarks", "models", PINNED)
+LISTED = ("benchmarks", "models", "properties", PINNED)
 NOT_OF_TABLES = ("page_size", "page_token")
 MAX_PINNED_ROWS = 200
 """With `all` a pinned model has a row for each revision and set of options."""
@@ -89,7 +89,8 @@ def _found(state: State, query: LeaderboardQuery, now: Now) -> Leaderboard:
     if query.protocol == published_board.PROTOCOL:
         return published_board.page_view(query)
     stored = page_of(state, query, now, is_cut=True)
-    return board_view(stored, state.settings.catalogue.benchmarks(column.key for column in stored.columns))
+    benchmarks = state.settings.catalogue.benchmarks(column.key for column in stored.columns)
+    return board_view(stored, benchmarks, query.property_names())
 
 
 def _refused(state: State, parameters: dict[str, str], refusal: Refusal, now: Now) -> bytes:
@@ -120,7 +121,7 @@ def _context(
         "refusal": refusal,
         "protocols": [*PROTOCOLS, published_board.PROTOCOL],
         "published": published_board.PROTOCOL,
-        "protocol": parameters.get("protocol", "grouped"),
+        "protocol": parameters.get("protocol", "grouped") if found is None else found.protocol,
         "families": _families(state, parameters, now),
         "tunings": TUNINGS,
         "benchmarks_offered": [*names, *(name for name in chosen if name not in names)],

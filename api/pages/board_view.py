@@ -76,6 +76,7 @@ class BoardView:
     """The whole table; pinned rows stand above the others, and not among them."""
 
     heads: Sequence[Head]
+    properties: Sequence[Head]
     columns: Sequence[Head]
     pinned: Sequence[RowView]
     rows: Sequence[RowView]
@@ -121,8 +122,10 @@ def board_page(
     scales = {column.key: _scale(drawn, column, beside.get(column.key)) for column in board.columns}
     on_top = {row.model.id for row in pinned}
     rows = [_row(row, board, scales, parameters) for row in drawn]
+    asked = dict.fromkeys(name for row in drawn for name in row.model.properties)
     return BoardView(
         heads=fixed,
+        properties=[_head(name, name, parameters, sort) for name in asked],
         columns=columns,
         pinned=rows[: len(pinned)],
         rows=[row for row in rows[len(pinned) :] if row.row.model.id not in on_top],

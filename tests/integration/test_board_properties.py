@@ -17,6 +17,7 @@ from api.settings import ApiSettings
 from storage.engine import Database
 from tests.integration.test_leaderboard_pages import put_models
 from tests.integration.test_storage_leaderboard import CEILING, a_score, put
+from tests.pages import get
 
 PUBLISHED = "published-2312.00575"
 
@@ -103,6 +104,20 @@ def test_tables_have_properties_and_intervals_of_raw_scores(client: TestClient, 
 def test_unknown_columns_are_refused(client: TestClient, query: dict[str, str], code: str, param: str) -> None:
     problem = board(client, 422, **query)
     assert (problem["code"], problem["param"]) == (code, param)
+
+
+def test_the_page_shows_properties_and_sorts_by_them(client: TestClient) -> None:
+    page = get(client, "/?properties=mmlu,n_layers&sort=-mmlu")
+    rows = [one.text for one in page.all("tr") if "m1" in one.text or "m3" in one.text]
+    assert "0.9" in rows[0].replace(".900", "0.9")
+    assert "unknown" in rows[1]
+    (head,) = [one for one in page.all("th") if one.text.strip() == "mmlu"]
+    assert head.attributes["aria-sort"] == "descending"
+    assert [one.attributes["value"] for one in page.all("input", name="properties")] == ["mmlu,n_layers"]
+    refused = get(client, "/?properties=shoe_size", 422)
+    (field,) = refused.all("input", name="properties")
+    assert field.attributes["value"] == "shoe_size"
+    assert field.attributes["aria-invalid"] == "true"
 
 
 def test_published_rows_are_asked_for_by_their_provenance_and_sorted_by_what_is_printed(client: TestClient) -> None:
