@@ -1,6 +1,6 @@
 """What the paper claims, beside what its own tables give: over pairs, over bases, and with size or width held.
 
-A verdict follows from the numbers by the rules below and is nobody's opinion; the sentences beside them say why.
+A verdict follows from the numbers by the rules of `scoring.published.verdicts`; the sentences beside them say why.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any
 from charts.documents import decimal, probability, signed, span
 from scoring.analysis.table import AVERAGE, SIZE, WIDTH
 from scoring.published import printed
+from scoring.published.verdicts import ALPHA, excludes_zero, of_no_rise, of_rise
+from scoring.published.verdicts import Verdict as Shared
 
 from .asking import BEHAVIOUR, changes, coefficient, effect, held, mixed, of_family
 
-ALPHA = 0.05
-
 
 class Verdict(StrEnum):
-    """What the tables say of a claim."""
+    """What the tables say of a claim: as the rules that all share have it, with controls by name."""
 
     HOLDS = "holds"
     """Over models or pairs, and over bases."""
@@ -76,7 +76,7 @@ def _average_change() -> Claim:
         here=f"{signed(both['of_average'], 2)} % of the average column, {signed(both['of_percentages'], 2)} % as the "
         f"mean of the three data sets; {_ups(found, 'over_pairs', 'pairs')}",
         control=_ups(found, "over_bases", "bases"),
-        verdict=_of_change(found),
+        verdict=Verdict(of_rise(found)),
         why=f"{n_shared} of the {bases.total()} tuned models come from one base, {shared}: they are not as many draws. "
         f"Over bases the interval of the change is {_percents(found)}. With size and data set held, a mixed "
         f"model gives {signed(whole['percent'])} %, {probability(whole['p'])}.",
@@ -99,7 +99,7 @@ def _change(name: str) -> Claim:
         printed=f"{signed(printed.PERCENT[name])} %",
         here=f"{signed(found['mean_percent'], 2)} %; {_ups(found, 'over_pairs', 'pairs')}",
         control=_ups(found, "over_bases", "bases"),
-        verdict=_of_change(found),
+        verdict=Verdict(of_rise(found)),
         why=why[name],
     )
 
@@ -129,7 +129,7 @@ def _knowledge() -> Claim:
         printed=f"r = {decimal(printed.R['mmlu'])}",
         here=_r(coefficient(AVERAGE, "mmlu"), 3),
         control=f"with size held {_r(left)}",
-        verdict=Verdict.NOT_WITH_SIZE if _includes_zero(left) else Verdict.HOLDS,
+        verdict=Verdict.HOLDS if excludes_zero(left) else Verdict.NOT_WITH_SIZE,
         why=f"MMLU goes with size (r = {decimal(goes_with_size['r'])}), and what is left with size held is not "
         "distinguishable from zero. That is not the same as refuted.",
     )
@@ -144,7 +144,7 @@ def _size() -> Claim:
         printed=f"r = {decimal(printed.R[SIZE])}",
         here=_r(coefficient(AVERAGE, SIZE), 3),
         control=f"with width held {_r(left)}",
-        verdict=Verdict.NOT_WITHOUT_WIDTH if _includes_zero(left) else Verdict.HOLDS,
+        verdict=Verdict.HOLDS if excludes_zero(left) else Verdict.NOT_WITHOUT_WIDTH,
         why="The correlation itself holds, also over bases. But a wider layer gives the linear map more weights, and "
         f"width with size held keeps r = {decimal(width['r'])}: the two go together too closely to be told apart. "
         f"Inside LLaMA r is {decimal(inside['r'])} (n = {inside['n']}).",
@@ -160,7 +160,7 @@ def _reasoning() -> Claim:
         printed=f"r = {decimal(row.r, 3)}, p = {row.p} (adjusted)",
         here=f"{_r(found, 3)}, {probability(found['p'])}",
         control=f"with size held {_r(held(AVERAGE, 'bbh', SIZE))}",
-        verdict=Verdict.HOLDS if _includes_zero(found) else Verdict.NOT_SHOWN,
+        verdict=Verdict.NOT_SHOWN if excludes_zero(found) else Verdict.HOLDS,
         why="The interval includes zero with and without a control. Groups of tasks are not in the tables.",
     )
 
@@ -190,7 +190,7 @@ def _behaviour() -> Claim:
         here=f"{signed(found['mean_percent'])} %, median {signed(found['median_percent'])} %; "
         f"{_ups(found, 'over_pairs', 'pairs')}",
         control=_ups(found, "over_bases", "bases"),
-        verdict=Verdict.HOLDS if found["over_pairs"]["test"]["p"] >= ALPHA else Verdict.NOT_SHOWN,
+        verdict=Verdict.HOLDS if of_no_rise(found) is Shared.HOLDS else Verdict.NOT_SHOWN,
         why="No rise is seen. That tuning leaves reading times alone does not follow: the interval is "
         f"{_percents(found)}.",
     )
@@ -219,16 +219,6 @@ def _behaviour_and_properties() -> Claim:
         verdict=Verdict.NOT_SHOWN if is_any else Verdict.HOLDS,
         why=f"With so few models little could be seen: inside LLaMA r is {decimal(llama['r'])} and n = {llama['n']}.",
     )
-
-
-def _of_change(found: Mapping[str, Any]) -> Verdict:
-    if found["over_bases"]["test"]["p"] < ALPHA:
-        return Verdict.HOLDS
-    return Verdict.NOT_OVER_BASES if found["over_pairs"]["test"]["p"] < ALPHA else Verdict.NOT_SHOWN
-
-
-def _includes_zero(found: Mapping[str, Any]) -> bool:
-    return bool(found["interval"]["low"] <= 0 <= found["interval"]["high"])
 
 
 def _ups(found: Mapping[str, Any], over: str, what: str) -> str:

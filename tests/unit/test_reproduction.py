@@ -19,7 +19,6 @@ import pytest
 from broca.reproduction import asking
 from broca.reproduction.asking import PROPERTIES, coefficient, effect, held
 from broca.reproduction.claims import Claim, Verdict, claims
-from broca.reproduction.claims import _of_change as of_change
 from broca.reproduction.figures import figures
 from broca.reproduction.tables import NOT_PRINTED, largest_gap, table_2, table_5
 from broca.reproduction.writing import write
@@ -147,15 +146,6 @@ def test_claims_have_the_verdicts_that_the_numbers_give() -> None:
     }, "of the three data sets the last one"
     by_data_set = [one.verdict for one in claims() if one.place == "Figure 1C"]
     assert by_data_set == [Verdict.HOLDS, Verdict.NOT_SHOWN, Verdict.NOT_OVER_BASES]
-
-
-@pytest.mark.parametrize(
-    ("p_pairs", "p_bases", "verdict"),
-    [(0.01, 0.01, Verdict.HOLDS), (0.01, 0.2, Verdict.NOT_OVER_BASES), (0.2, 0.2, Verdict.NOT_SHOWN)],
-)
-def test_a_verdict_follows_from_both_tests(p_pairs: float, p_bases: float, verdict: Verdict) -> None:
-    found = {"over_pairs": {"test": {"p": p_pairs}}, "over_bases": {"test": {"p": p_bases}}}
-    assert of_change(found) is verdict
 
 
 def test_claims_hold_the_golden_numbers() -> None:
