@@ -107,8 +107,9 @@ def _picture(browser: Browser, path: str, size: str, theme: str) -> bytes:
 
 def _packed(image: Image.Image) -> bytes:
     """The picture in its own most frequent colours, others as the nearest of them: the file is a third."""
-    points = np.asarray(image).reshape(-1, 3)
-    colours, places, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+    red, green, blue = np.asarray(image, dtype=np.uint32).reshape(-1, 3).T
+    codes, places, counts = np.unique(red << 16 | green << 8 | blue, return_inverse=True, return_counts=True)
+    colours = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.uint8)
     kept = colours[np.argsort(-counts)[:N_COLOURS]]
     nearest = cdist(colours, kept).argmin(axis=1)
     few = Image.fromarray(nearest[places].reshape(image.height, image.width).astype(np.uint8), "P")
