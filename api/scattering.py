@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import linear_regression
 
 import numpy as np
@@ -60,19 +61,34 @@ def whole_table(protocol: str, boards: BoardCache, database: Database, catalogue
 
 
 def _table(asked: ScatterFilter, boards: BoardCache, database: Database, catalogue: Catalogue) -> ModelTable:
-    """All models with all scores that boards show; with those of the two benchmarks alone where one is not among them.
-
-    The average has to be over all of them, so names are not what is asked for first.
-    """
+    """All models with all scores that boards show, and beside them those on benchmarks that are named here alone."""
     whole = whole_table(asked.protocol, boards, database, catalogue)
     wanted = tuple(name for name in (asked.x, asked.y) if name != AVERAGE and name not in whole.properties)
     if asked.protocol == paper.PROTOCOL or all(name in whole.benchmarks for name in wanted):
         return whole
-    named = tuple(catalogue.benchmarks(wanted))
+    named = tuple(sorted(catalogue.benchmarks(wanted)))
     if not named:
         return whole
-    question = Question(kind=Kind.CORRELATE, benchmarks=named)
-    return models_under(asked.protocol, question, database, catalogue)
+    question = Question(kind=Kind.CORRELATE, benchmarks=(*whole.benchmarks, *named))
+
+    def make() -> ModelTable:
+        return _with_averages(models_under(asked.protocol, question, database, catalogue), whole)
+
+    return boards.table((asked.protocol, named), make, boards.look())
+
+
+def _with_averages(table: ModelTable, whole: ModelTable) -> ModelTable:
+    """The table with the averages of the whole one: over what boards show, whatever else is named beside it."""
+    averages = {model.id: model.scores[AVERAGE] for model in whole.models if AVERAGE in model.scores}
+    models = (
+        replace(
+            model,
+            scores={name: score for name, score in model.scores.items() if name != AVERAGE}
+            | ({AVERAGE: averages[model.id]} if model.id in averages else {}),
+        )
+        for model in table.models
+    )
+    return replace(table, models=tuple(models), averaged=whole.averaged)
 
 
 def _columns(whole: ModelTable) -> Sequence[str]:
@@ -87,9 +103,12 @@ def _coefficient(
     from scoring.analysis.correlate import Named, correlate  # with scipy.stats, which few requests need
 
     try:
-        found = correlate(ys, xs, models.related(), score=Named(name=asked.y), value=Named(name=asked.x))
+        named = (Named(name=asked.y), Named(name=asked.x))
+        found = correlate(ys, xs, models.related(), score=named[0], value=named[1], with_bootstrap=False)
     except (AnalysisTooSmall, PropertyConstant) as error:
         return None, error.detail, []
+    if not np.isfinite(found.whole.r):
+        return None, "r is not defined for these numbers", []
     notes = (*found.warnings, *about_texts(models, (asked.x, asked.y)))
     told = [ScatterNote(code=note.code, detail=note.detail) for note in notes]
     return Coefficient.model_validate(plain(found.whole)), None, told

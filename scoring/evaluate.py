@@ -26,7 +26,8 @@ from .unit_table import UnitTable
 from .word_table import WordTable
 
 Progress = Callable[[float], None]
-OnUnits = Callable[[UnitTable], None]
+OnUnits = Callable[[Callable[[], UnitTable]], None]
+"""Given what makes the table of units behind a score, to be called or not; whatever it raises is its listener's."""
 
 
 def score(subject: Subject, benchmark: str, protocol: str = "grouped", *, data: DataStore) -> Score:
@@ -73,7 +74,7 @@ def compare(
     """The score of responses that are already there; needs no model.
 
     `ceiling` is that of the same data under the same protocol, where it is known; else it is computed. `on_units` is
-    told the units behind a score of brains.
+    given what makes the table of the units behind a score of brains.
     """
     if isinstance(experiment.measured, Recording):
         return brain_score(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from .errors import ModelIdMalformed, PropertyInvalid, shown
+from .registry import Shelf, names
 from .subjects import model_ids
 
 Value = float | str
@@ -53,6 +54,15 @@ MAX_COUNT = 2**53
 
 MAX_ANCESTORS, MAX_TEXT = 16, 64
 
+GREATEST = 1e100
+"""No number is greater, so that its square is one still."""
+
+OF_TABLES = frozenset(
+    {"average", "coverage", "dtype", "model", "params", "rank", "rank_high", "rank_low", "revision", "tie_group"}
+)
+ENDINGS_OF_TABLES = ("_flags", "_missing", "_normalised", "_raw", "_raw_high", "_raw_low")
+"""Names of columns beside which properties stand: of tables of models, and what follows a benchmark's name there."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -64,6 +74,8 @@ def checked(name: str, value: object) -> Value:
     """
     if not _NAME.fullmatch(name):
         raise _invalid(name, f"{shown(name)} is no name of a property", hint="letters a-z, digits and _; at most 64")
+    if _is_taken(name):
+        raise _invalid(name, f"{name} is the name of a score or of a column", hint="choose another name")
     if name == TUNING:
         return _tuning(value)
     if name == BASE:
@@ -76,6 +88,12 @@ def checked(name: str, value: object) -> Value:
 def ancestors(value: Value) -> tuple[str, ...]:
     """The ids that a kept value of `base` names, nearest first."""
     return tuple(str(value).split())
+
+
+def _is_taken(name: str) -> bool:
+    """Whether a name means something else where properties stand."""
+    is_of_tables = name in OF_TABLES or name.endswith(ENDINGS_OF_TABLES) or name.startswith("log10_")
+    return is_of_tables or name in names(Shelf.BENCHMARKS)
 
 
 def _tuning(value: object) -> str:
@@ -108,7 +126,7 @@ def _text(name: str, value: object) -> str:
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _invalid(name, f"{name} is a number")
-    if not -1e300 < value < 1e300:
+    if not -GREATEST < value < GREATEST:
         raise _invalid(name, f"{name} is not a finite number", hint="leave out what was not measured")
     number = float(value)
     if name in COUNTS and not (0 <= number <= MAX_COUNT and number == math.floor(number)):

@@ -13,6 +13,9 @@ from typing import ClassVar
 from .column_table import ColumnTable, Numbers
 from .errors import NumericalFailure
 
+ROUNDING = 1e-5
+"""How far beyond ±1 an r may lie by the rounding of float32."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitTable(ColumnTable):
@@ -50,7 +53,8 @@ class UnitTable(ColumnTable):
         super().__post_init__()
         if len(set(zip(self.part, self.unit, strict=True))) != len(self):
             raise NumericalFailure("a table of units names a unit of a part twice")
-        if any((r is None) != (n == 0) or abs(r or 0.0) > 1 + 1e-9 for r, n in zip(self.r, self.n_folds, strict=True)):
+        pairs = zip(self.r, self.n_folds, strict=True)
+        if any((r is None) != (n == 0) or abs(r or 0.0) > 1 + ROUNDING for r, n in pairs):
             raise NumericalFailure("a unit has an r between -1 and 1 where it has folds, and none where it has none")
 
     @property

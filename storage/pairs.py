@@ -18,10 +18,11 @@ from scoring.results import Interval
 from scoring.uncertainty import paired_difference
 
 from . import baselines, scores
+from .described import described
 from .engine import in_parts
 from .lineage import lineages
 from .score_rows import is_comparable
-from .tables import ModelRow, ScoreLayerRow, ScoreRow
+from .tables import ScoreLayerRow, ScoreRow
 
 
 class Missing(StrEnum):
@@ -130,7 +131,7 @@ def named(session: Session, terms: Terms, *, nearest: bool = False) -> tuple[Nam
         if bases:
             base = bases[0 if nearest else -1]
             found.append((tuned, base, tuple(one.model_id for one in ancestors[: base.hops - 1])))
-    facts = _facts(session, {tuned for tuned, _, _ in found})
+    facts = _facts(session, {tuned for tuned, _, _ in found}, terms)
     return tuple(
         Named(
             tuned=tuned,
@@ -145,11 +146,13 @@ def named(session: Session, terms: Terms, *, nearest: bool = False) -> tuple[Nam
     )
 
 
-def compared(session: Session, pairs: Sequence[Named], terms: Terms, *, with_layers: bool = True) -> tuple[Pair, ...]:
-    """These pairs with their differences on each benchmark."""
+def compared(
+    session: Session, pairs: Sequence[Named], terms: Terms, *, with_layers: bool = True, with_draws: bool = True
+) -> tuple[Pair, ...]:
+    """These pairs with their differences on each benchmark; without draws there are no intervals."""
     newest = _newest(session, {name for pair in pairs for name in (pair.base, pair.tuned)}, terms)
     rows = {row.id: row for of_model in newest.values() for row in of_model.values()}
-    drawn = scores.draws(session, rows) if rows else {}
+    drawn = scores.draws(session, rows) if with_draws and rows else {}
     curves = _curves(session, rows) if with_layers and rows else {}
     return tuple(
         Pair(
@@ -238,8 +241,10 @@ def _curves(session: Session, score_ids: Collection[str]) -> Mapping[str, Sequen
     return found
 
 
-def _facts(session: Session, model_ids: Collection[str]) -> Mapping[str, tuple[str | None, str | None]]:
-    """The tuning and the family of each model's newest revision."""
-    query = sa.select(ModelRow.id, ModelRow.tuning, ModelRow.family).order_by(ModelRow.created_at)
-    parts = (session.execute(query.where(ModelRow.id.in_(some))) for some in in_parts(model_ids))
-    return {row.id: (row.tuning, row.family) for rows in parts for row in rows}
+def _facts(session: Session, model_ids: Collection[str], terms: Terms) -> Mapping[str, tuple[str | None, str | None]]:
+    """The tuning and the family of each model at the revision whose score is the newest."""
+    query = sa.select(ScoreRow.model_id, ScoreRow.revision).where(*terms.conditions()).order_by(ScoreRow.created_at)
+    scored: dict[str, str] = {}
+    for some in in_parts(model_ids):
+        scored |= {row.model_id: row.revision for row in session.execute(query.where(ScoreRow.model_id.in_(some)))}
+    return {model.id: (model.tuning, model.family) for model in described(session, scored.items()).values()}

@@ -20,7 +20,7 @@ from scoring.datasets.own.order import REFUSAL_FILE, STAGED_FOLDER, UNPACKED_FOL
 from scoring.datasets.own.store import OwnDataset, find, versions
 from scoring.errors import DataError, RecordingRefused
 
-from .staging import Bounds, alone, incoming, require_room
+from .staging import Bounds, alone, incoming, keep_owner, require_room
 
 PROGRAM = "scoring.datasets.own.intake"
 LOG_FILE = "log"
@@ -62,6 +62,7 @@ def _place(place: Path, staged: Path, bounds: Bounds | None) -> tuple[OwnDataset
             continue
         if known.manifest.identity == identity:
             if not _is_whole(known):
+                keep_owner(known.folder, staged)
                 known.folder.rename(staged.with_name("damaged"))
                 staged.rename(known.folder)
             return find(own_dir, name, version), False

@@ -106,6 +106,13 @@ def require_room(uploads: Path, staged: Path, bounds: Bounds) -> None:
             raise
 
 
+def keep_owner(old: Path, new: Path) -> None:
+    """Let what takes the place of a folder belong to whom that belongs."""
+    owner = _text(old / OWNER_FILE)
+    if owner:
+        (new / OWNER_FILE).write_text(owner, encoding="ascii")
+
+
 def owner_of(folder: Path) -> str | None:
     """The id of the key that brought what lies in a folder; None where it was brought without one."""
     return _text(folder / OWNER_FILE)

@@ -46,7 +46,7 @@ class Fitter:
         try:
             missing = self._missing_baselines(run, benchmark, experiment)
             score = self._score(run, benchmark, experiment, responses, share=1 - SHARE_OF_BASELINES * bool(missing))
-            self._tell_words(run, experiment, responses)
+            self._tell_table(run, lambda: words_behind(responses, experiment, protocol_named(run.protocol)))
             return RunAnswer(score=score, baselines=self._baselines(run, benchmark, experiment, missing))
         except Exception as error:  # the boundary of a run: its failure leaves the others alone
             return RunAnswer(failure=Failure.of(error))
@@ -62,20 +62,20 @@ class Fitter:
             protocol_named(run.protocol),
             subject=self._subject,
             ceiling=run.ceiling or self._ceilings.get(key),
-            on_units=lambda table: self._on_table(run, table),
+            on_units=lambda make: self._tell_table(run, make),
             on_progress=reporter(run, Stage.FIT, f"fitting {run.benchmark}", span=(0.0, share), tell=self._tell),
         )
         self._ceilings[key] = score.ceiling
         return score
 
-    def _tell_words(self, run: RunOrder, experiment: Experiment, responses: Responses) -> None:
-        """Tell the words behind a score, if there are any; whatever goes wrong with them, the score stands."""
+    def _tell_table(self, run: RunOrder, make: Callable[[], ColumnTable | None]) -> None:
+        """Tell the words or units behind a score, if there are any; whatever goes wrong with them, the score stands."""
         try:
-            table = words_behind(responses, experiment, protocol_named(run.protocol))
+            table = make()
             if table is not None:
                 self._on_table(run, table)
         except Exception as error:
-            warning = f"the table of words of {run.benchmark} was not made: {Failure.of(error).detail}"
+            warning = f"the table behind the score on {run.benchmark} was not made: {Failure.of(error).detail}"
             self._tell(Progress(stage=Stage.FIT, fraction=1.0, run=run.id, warning=warning))
 
     def _missing_baselines(self, run: RunOrder, benchmark: Benchmark, experiment: Experiment) -> list[str]:

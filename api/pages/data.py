@@ -85,8 +85,12 @@ async def add_data(request: Request, caller: CallerDependency) -> Response:
     except CodedError as error:
         told = error.found if isinstance(error, RecordingRefused) else ()
         refusal = _of_form(refusal_of(error))
-        context = _context(state, caller, form.fields, refusal=refusal, told=told)
-        return await run_in_threadpool(page, request, "data.html", status=refusal.status, **context)
+
+        def refused() -> Response:
+            context = _context(state, caller, form.fields, refusal=refusal, told=told)
+            return page(request, "data.html", status=refusal.status, **context)
+
+        return await run_in_threadpool(refused)
     said = {"added": done.benchmark.id, "version": done.benchmark.version, "known": None if done.is_new else "true"}
     return RedirectResponse(addresses.with_query(PATH, said), status_code=303)
 

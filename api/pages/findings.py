@@ -178,7 +178,7 @@ def _charts(protocol: str, state: State) -> list[Chart]:
     is_published = protocol == paper.PROTOCOL
     drawn = []
     asked = {"protocol": protocol, **_families(protocol)}
-    pairs = pairs_asked_for(PairsFilter(**asked), state.database, state.settings, with_layers=False)
+    pairs = pairs_asked_for(PairsFilter(**asked), state.database, state.settings, with_intervals=False)
     view = pairs_view(pairs, asked)
     if view.chart is not None and view.dark_chart is not None:
         page_of_pairs = addresses.with_query("/pairs", asked)

@@ -51,7 +51,7 @@ async def pairs_page(request: Request) -> Response:
 
 
 def _found(query: PairsFilter, state: State) -> list[Pair]:
-    return pairs_asked_for(query, state.database, state.settings, with_layers=False)
+    return pairs_asked_for(query, state.database, state.settings)
 
 
 def _choices(state: State, found: Sequence[Pair], parameters: dict[str, str]) -> dict[str, Any]:

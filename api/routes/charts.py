@@ -73,7 +73,7 @@ def get_pairs_chart(
     settings: SettingsDependency,
 ) -> Response:
     """A line from each base to its tuned model, a panel for each benchmark."""
-    found = pairs_asked_for(query, database, settings, with_layers=False)
+    found = pairs_asked_for(query, database, settings, with_intervals=False)
     source = paper.SOURCE.name if query.protocol == paper.PROTOCOL else None
     given = {"pairs": [pair.model_dump(mode="json") for pair in found], "protocol": query.protocol, "source": source}
     names = {one.benchmark for pair in found for one in pair.benchmarks}

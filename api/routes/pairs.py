@@ -32,7 +32,7 @@ def list_pairs(
 ) -> Response | ListOf[Pair]:
     """Every scored model with the scored ancestor of its lineage that is furthest back, and their differences."""
     if wants_csv(query.format, request):
-        found = pairs_asked_for(query, database, settings, with_layers=False)
+        found = pairs_asked_for(query, database, settings)
         return csv_answer(pairs_csv(found), name=f"pairs-{query.protocol}")
     cut = Cut(size=query.page_size, after=query.page_token)
     found, following = page_of_pairs(query, database, settings, cut, with_layers=query.layers)
@@ -54,13 +54,25 @@ class Cut:
         return rest[: self.size], rest[self.size - 1].tuned
 
 
-def pairs_asked_for(asked: PairsFilter, database: Database, settings: ApiSettings, *, with_layers: bool) -> list[Pair]:
-    """All pairs that are asked for, measured or published; raises ProtocolUnsupported, BenchmarkUnknown."""
-    return page_of_pairs(asked, database, settings, Cut(), with_layers=with_layers)[0]
+def pairs_asked_for(
+    asked: PairsFilter, database: Database, settings: ApiSettings, *, with_intervals: bool = True
+) -> list[Pair]:
+    """All pairs that are asked for, measured or published, without layers.
+
+    Raises ProtocolUnsupported, BenchmarkUnknown.
+    """
+    cut = Cut()
+    return page_of_pairs(asked, database, settings, cut, with_layers=False, with_intervals=with_intervals)[0]
 
 
 def page_of_pairs(
-    asked: PairsFilter, database: Database, settings: ApiSettings, cut: Cut, *, with_layers: bool
+    asked: PairsFilter,
+    database: Database,
+    settings: ApiSettings,
+    cut: Cut,
+    *,
+    with_layers: bool,
+    with_intervals: bool = True,
 ) -> tuple[list[Pair], str | None]:
     """A page of the pairs that are asked for, and the token of the next; raises as `pairs_asked_for` does."""
     if asked.protocol == paper.PROTOCOL:
@@ -70,7 +82,7 @@ def page_of_pairs(
     with database.read() as session:
         named = pairs.named(session, terms, nearest=asked.against == "nearest")
         wanted, following = cut.of([pair for pair in named if asked.passes(pair)])
-        found = pairs.compared(session, wanted, terms, with_layers=with_layers)
+        found = pairs.compared(session, wanted, terms, with_layers=with_layers, with_draws=with_intervals)
     return [pair_view(pair) for pair in found], following
 
 

@@ -111,10 +111,17 @@ SCORE, PROPERTY = Named(name="the score"), Named(name="the property")
 
 
 def correlate(
-    scores: FloatArray, values: FloatArray, models: Models, *, score: Named = SCORE, value: Named = PROPERTY
+    scores: FloatArray,
+    values: FloatArray,
+    models: Models,
+    *,
+    score: Named = SCORE,
+    value: Named = PROPERTY,
+    with_bootstrap: bool = True,
 ) -> Correlation:
     """The correlation of `scores` (n_models,) with `values` (n_models,); NaN is missing, and counted.
 
+    Without a bootstrap there is no interval by percentiles, which takes most of the time where models are many.
     Raises AnalysisTooSmall below four complete models and PropertyConstant where one of the two does not vary.
     """
     is_there = np.isfinite(scores) & np.isfinite(values)
@@ -137,7 +144,7 @@ def correlate(
         )
     return Correlation(
         whole=whole,
-        bootstrap=bootstrap_interval(cluster_moments(np.column_stack([y, x]), bases)),
+        bootstrap=bootstrap_interval(cluster_moments(np.column_stack([y, x]), bases)) if with_bootstrap else None,
         by_family=by_family,
         without_family=without,
         partials=partials,

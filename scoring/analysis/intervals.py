@@ -22,6 +22,9 @@ INDEPENDENT_METHOD = "fisher-z"
 BOOTSTRAP_METHOD = "base-bootstrap-percentile"
 
 N_DRAWS = 10_000
+AT_ONCE = 500
+MAX_DRAWN = 2_000_000
+"""Draws of clusters for an interval by percentiles: so many, fewer of many clusters, and so many in memory."""
 
 NEARLY_ONE = 1 - 1e-9
 """A correlation this close to ±1 differs from it by rounding."""
@@ -73,10 +76,12 @@ def bootstrap_interval(moments: FloatArray, *, seed: int = 0, level: float = LEV
     n_clusters = len(moments)
     if n_clusters < MINIMUM_CLUSTERS:
         return None
-    times = np.random.default_rng(seed).multinomial(n_clusters, np.full(n_clusters, 1 / n_clusters), size=N_DRAWS)
-    low, high = np.nanquantile(
-        correlations(np.tensordot(times.astype(np.float64), moments, axes=(1, 0))), [(1 - level) / 2, (1 + level) / 2]
-    )
+    rng, shares = np.random.default_rng(seed), np.full(n_clusters, 1 / n_clusters)
+    drawn = []
+    for _ in range(max(1, min(N_DRAWS, MAX_DRAWN // n_clusters) // AT_ONCE)):
+        times = rng.multinomial(n_clusters, shares, size=AT_ONCE).astype(np.float64)
+        drawn.append(correlations(np.tensordot(times, moments, axes=(1, 0))))
+    low, high = np.nanquantile(np.concatenate(drawn), [(1 - level) / 2, (1 + level) / 2])
     return Interval(level=level, low=float(low), high=float(high), method=BOOTSTRAP_METHOD, n=n_clusters, seed=seed)
 
 

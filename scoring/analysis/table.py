@@ -107,7 +107,8 @@ class ModelTable:
     def column(self, name: str, *, param: str | None = None) -> FloatArray:
         """A score or a property of all models, (n_models,), NaN where missing; raises PropertyUnknown."""
         self.require([name], param=param)
-        values = [model.scores.get(name, model.properties.get(name, np.nan)) for model in self.models]
+        is_score = name == AVERAGE or name in self.benchmarks
+        values = [(model.scores if is_score else model.properties).get(name, np.nan) for model in self.models]
         return np.array(values, dtype=np.float64)
 
     @property

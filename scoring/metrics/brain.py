@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..bootstrap import draws, n_clusters_of
 from ..datasets.base import Experiment
@@ -36,13 +37,13 @@ def judge_recording(
     standardise: bool = False,
     with_controls: bool = True,
     on_progress: Callable[[float], None] = lambda _: None,
-    on_units: Callable[[UnitTable], None] = lambda _: None,
+    on_units: Callable[[Callable[[], UnitTable]], None] = lambda _: None,
 ) -> Outcome:
     """What a subject's layers reach, how sure that is, and how it compares with other ways of asking.
 
     `seed` fixes the bootstrap of a benchmark version: draws of two subjects are paired. `with_controls` adds what is
     told of a model only: similarity of representations, sensitivity, unique variance. With `standardise` features are
-    z-scored in each training set. `on_units` is told how well each unit is predicted.
+    z-scored in each training set. `on_units` is given what tabulates how well each unit is predicted.
     """
     recording = experiment.measured
     assert isinstance(recording, Recording), "only recordings of brains are judged here"
@@ -55,7 +56,7 @@ def judge_recording(
         on_progress=lambda done: on_progress(SHARE_OF_FITS * done),
     )
     outcome = summarised(fits, layers, experiment, rules)
-    on_units(tabulate_units(fits, recording))
+    on_units(partial(tabulate_units, fits, recording))
     predicted = [held_out(layers, part, recording, standardise=standardise) for part in fits]
     found = _with_uncertainty(outcome, predicted, rules, has_runs=recording.timeline is not None, seed=seed)
     return _with_controls(found, layers, fits, experiment, rules) if with_controls else found

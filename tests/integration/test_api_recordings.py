@@ -23,6 +23,7 @@ from broca import BadRequest, Client, FileUnusable, NotFound, cli
 from scoring.datasets.own.store import find, versions
 from storage import jobs
 from storage.engine import Database
+from storage.staging import OWNER_FILE, owner_of
 from tests import own_corpus, own_data
 from worker.settings import WorkerSettings
 from worker.supervisor import Supervisor
@@ -118,7 +119,10 @@ def test_a_damaged_version_is_healed_by_adding_it_again(
     send(client, folder)
     responses = settings.own_dir / "tales" / "1" / "responses.npy"
     responses.write_bytes(b"something else")
+    (responses.parent / OWNER_FILE).write_text("key_1")
     assert send(client, folder).status_code == 200
+    assert owner_of(responses.parent) == "key_1", "it belongs to whom it belonged"
+    (responses.parent / OWNER_FILE).unlink()
     find(settings.own_dir, "tales").require_checksums()
     assert left(settings) == VERSION_1
 

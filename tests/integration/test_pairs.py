@@ -104,6 +104,14 @@ def chain(database: Database) -> None:
         scored(database, name, 0.3, base="org/a")
 
 
+def test_pairs_are_of_the_family_that_was_set(client: TestClient, database: Database) -> None:
+    chain(database)
+    said = {"source": "a test", "properties": {"family": "llama"}}
+    assert client.put("/v1/models/org/b/properties", json=said).status_code == 200
+    assert [pair["tuned"] for pair in asked(client, family="llama")] == ["org/b"]
+    assert asked(client, family="llama")[0]["family"] == "llama"
+
+
 def test_a_chain_of_tunings_is_compared_with_its_beginning_or_step_by_step(
     client: TestClient, database: Database
 ) -> None:

@@ -89,6 +89,12 @@ def test_a_value_of_one_revision_holds_there_alone(client: TestClient, database:
         {"base": []},
         {"family": ""},
         {"bbh": True},
+        {"futrell2018": 0.5},
+        {"average": 0.5},
+        {"log10_parameters": 9},
+        {"futrell2018_raw": 0.5},
+        {"rank": 1},
+        {"anything": 1e200},
     ],
 )
 def test_a_value_that_cannot_be_is_refused_and_nothing_kept(

@@ -128,6 +128,10 @@ def test_a_synthetic_benchmark_counts_where_it_is_named_and_the_chart_says_so(
     assert "demo-fmri" not in asked(client)["columns"]
     found = asked(client, x="demo-fmri", y="pereira2018")
     assert len(found["data"]) == 4
+    assert {"average", "pereira2018"} <= set(found["columns"])
+    beside = asked(client, x="demo-fmri", y="average")
+    averages = sorted(point["y"] for point in beside["data"])
+    assert averages == pytest.approx([0.0, 0.2, 0.4, 0.6]), "of what boards show"
     chart = client.get("/v1/scatter/chart.vl.json?x=demo-fmri&y=pereira2018").json()
     assert chart["title"]["subtitle"][0].startswith("SYNTHETIC")
 

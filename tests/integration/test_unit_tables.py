@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import ApiSettings
+from scoring.baselines import baseline_names
 from scoring.benchmarks.base import benchmark_named
+from scoring.column_table import ColumnTable
 from scoring.datasets.demo_fmri import load
 from scoring.datasets.download import DataStore
+from scoring.errors import NumericalFailure
+from scoring.evaluate import asked_under
+from scoring.protocols import protocol_named
 from scoring.recording import Recording
+from scoring.responses import Responses
 from scoring.table_parquet import to_parquet
 from scoring.unit_table import UnitTable
 from storage import score_tables
@@ -27,6 +34,8 @@ from tests.integration.test_storage_scores import FULL_SCORE, must_record, runni
 from tests.integration.test_worker import finished, submit
 from tests.integration.test_worker import settings as settings  # the fixture
 from tests.integration.test_worker import start as start  # the fixture
+from worker.exchange import Progress, RunOrder
+from worker.fitting import Fitter
 
 BRAIN = (("demo-fmri", benchmark_named("demo-fmri").version),)
 TABLE = UnitTable(
@@ -67,6 +76,32 @@ def test_a_table_is_given_as_csv_and_parquet_as_it_was_stored(client: TestClient
     assert found.to_pydict() == {name: [*getattr(TABLE, name)] for name in UnitTable.names()}
     missing = client.get(f"/v1/scores/{score_id}/surprisals").json()
     assert (missing["status"], missing["code"]) == (404, "word_table_not_found")
+
+
+def test_an_r_of_one_in_float32_is_one_and_no_more() -> None:
+    assert replace(TABLE, r=(1 + 1.2e-7, None, -0.5)).n_counted == 1
+    with pytest.raises(NumericalFailure, match="between -1 and 1"):
+        replace(TABLE, r=(1.1, None, -0.5))
+
+
+def test_a_table_that_cannot_be_made_or_left_leaves_the_score(tmp_path: Path) -> None:
+    store = DataStore(cache=tmp_path / "cache")
+    benchmark = benchmark_named("demo-fmri")
+    experiment = asked_under(protocol_named("grouped"), benchmark.experiment(store))
+    features = np.random.default_rng(0).standard_normal((len(experiment.stimuli), 3)).astype(np.float32)
+    run = RunOrder(id="run_1", benchmark=benchmark.name, protocol="grouped", known_baselines=baseline_names(experiment))
+    told: list[Progress] = []
+
+    def full(_: RunOrder, table: ColumnTable) -> None:
+        raise OSError(f"no room for {len(table)} units")
+
+    answer = Fitter("org/m", on_table=full, tell=told.append).answer(
+        (run, benchmark, experiment, Responses(layers={"block.0": features}))
+    )
+    assert answer.failure is None
+    assert answer.score is not None
+    warning = next(line.warning for line in told if line.warning)
+    assert "the table behind the score on demo-fmri was not made" in warning
 
 
 def test_scores_without_units_say_so(client: TestClient, database: Database) -> None:
