@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scoring import SCORING_VERSION
-from scoring.subjects.hub_hosts import keep_to_public_hosts
+from scoring.subjects.hub_hosts import public_hosts_only
 from scoring.subjects.model_cache import in_use
 from scoring.subjects.sources import ResolvedModel
 
@@ -55,13 +55,13 @@ class Outcome:
 def score_here(wanted: Wanted, settings: WorkerSettings, *, tell: Tell) -> Outcome:
     """The answers of all benchmarks; what goes wrong with one leaves the others alone. Raises ModelCacheBusy.
 
-    From here on this process' requests to the hub go to public hosts only.
+    Meanwhile this process' requests to the hub go to public hosts only.
     """
     device = detect_device(settings.device)
     dtype = dtype_of(wanted.model_id, wanted.options, device=device)
-    keep_to_public_hosts(os.environ.get("HF_ENDPOINT"), settings.further_hub_hosts)
+    hosts = public_hosts_only(os.environ.get("HF_ENDPOINT"), settings.further_hub_hosts)
     claim = f"here-{secrets.token_hex(10)}"
-    with in_use(settings.model_cache, claim, timeout_s=CACHE_PATIENCE_S) as use_file:
+    with hosts, in_use(settings.model_cache, claim, timeout_s=CACHE_PATIENCE_S) as use_file:
         brought = fetch(_fetch_order(wanted, settings, device=device, dtype=dtype, use_file=use_file), tell=tell)
         found = _failed(wanted, brought)
         if brought.model is not None and len(found) < len(wanted.benchmarks):

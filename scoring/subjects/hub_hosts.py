@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import httpx2
 from huggingface_hub import constants, set_client_factory
-from huggingface_hub.utils._http import hf_request_event_hook
+from huggingface_hub.utils._http import default_client_factory, hf_request_event_hook
 
 from ..errors import HubUnavailable, shown
 
@@ -41,6 +42,16 @@ def keep_to_public_hosts(endpoint: str | None, also: Collection[str] = ()) -> No
         )
 
     set_client_factory(client)
+
+
+@contextmanager
+def public_hosts_only(endpoint: str | None, also: Collection[str] = ()) -> Iterator[None]:
+    """The same for the length of a block; afterwards requests go where they went before anybody said so."""
+    keep_to_public_hosts(endpoint, also)
+    try:
+        yield
+    finally:
+        set_client_factory(default_client_factory)
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -317,6 +317,8 @@ def test_the_leaderboard_is_csv_where_that_is_asked_for(
         "futrell2018_normalised": "-0.5",
         "futrell2018_missing": "",
         "futrell2018_flags": "",
+        "futrell2018_raw_low": "-0.35",
+        "futrell2018_raw_high": "-0.15",
     }
 
 

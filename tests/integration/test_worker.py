@@ -429,6 +429,7 @@ def test_an_answer_that_cannot_be_recorded_costs_its_own_run_and_no_other(databa
     def collect(folder, run_id, score):
         if score.benchmark == "demo-reading":
             raise RuntimeError("a fault of ours")
+        return {}
 
     monkeypatch.setattr(attempt, "collect", collect)
     start(max_attempts=1, lease_s=60)

@@ -32,7 +32,7 @@ print([name for name in absent if name in sys.modules])
 print(sorted(name for name in sys.modules if name.startswith("worker.")))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[:2] == ["[]", "['worker.file_bells', 'worker.queue']"]
+    assert done.stdout.split("\n")[:2] == ["[]", "['worker.file_bells', 'worker.queue', 'worker.queue_settings']"]
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -104,7 +104,7 @@ def test_csv_has_one_header_row_and_no_formulas() -> None:
         rank_interval=(1, 3),
         tie_group=2,
         cells={
-            "a": Cell(value=-0.5, raw=-0.5, score_id="score_1", flags=("leak", "confounded")),
+            "a": Cell(value=-0.5, raw=-0.5, raw_bounds=(-0.6, -0.4), score_id="score_1", flags=("leak", "confounded")),
             "b": Cell(value=None, missing="never_run"),
         },
     )
@@ -112,8 +112,9 @@ def test_csv_has_one_header_row_and_no_formulas() -> None:
     text = board_csv(Leaderboard(protocol="grouped", sort="average", columns=columns, rows=(row,)))
     assert text.split("\r\n") == [
         "rank,model,revision,dtype,family,parameters,average,tuning,coverage,rank_low,rank_high,tie_group,"
-        "a_raw,a_normalised,a_missing,a_flags,b_raw,b_normalised,b_missing,b_flags",
-        "1,'=cmd(),r,float32,,,-0.5,,1,1,3,2,-0.5,,,leak;confounded,,,never_run,",
+        "a_raw,a_normalised,a_missing,a_flags,a_raw_low,a_raw_high,"
+        "b_raw,b_normalised,b_missing,b_flags,b_raw_low,b_raw_high",
+        "1,'=cmd(),r,float32,,,-0.5,,1,1,3,2,-0.5,,,leak;confounded,-0.6,-0.4,,,never_run,,,",
         "",
     ]
 
@@ -132,6 +133,9 @@ def test_the_openapi_document_names_every_endpoint() -> None:
         ("GET", "/v1/scores/{score_id}"),
         ("GET", "/v1/scores/{score_id}/layers"),
         ("GET", "/v1/scores/{score_id}/participants"),
+        ("GET", "/v1/scores/{score_id}/folds"),
+        ("GET", "/v1/scores/{score_id}/units"),
+        ("GET", "/v1/compare"),
         ("GET", "/v1/scores/{score_id}/provenance"),
         ("GET", "/v1/scores/{score_id}/chart.{format}"),
         ("GET", "/v1/leaderboard/chart.{format}"),
