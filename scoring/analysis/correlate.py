@@ -127,16 +127,16 @@ def correlate(
     is_there = np.isfinite(scores) & np.isfinite(values)
     bases, families = np.asarray(models.bases)[is_there], np.asarray(models.families)[is_there]
     x, y = values[is_there], scores[is_there]
-    _require({value: x, score: y}, n_missing=int((~is_there).sum()))
-    partials = tuple(_partial(y, x, name, held[is_there], bases) for name, held in models.held.items())
+    n_missing = int((~is_there).sum())
+    _require({value: x, score: y}, n_missing=n_missing)
+    held = {name: values[is_there] for name, values in models.held.items()}
     whole = coefficient(y, x, bases)
     by_family = _families(y, x, families)
     without = _families(y, x, families, is_left_out=True)
-    n_missing = int((~is_there).sum())
     warnings = [
         *_about_bases(whole),
         *_about_families(whole.r, by_family, without),
-        *_about_held(x, {name: held[is_there] for name, held in models.held.items()}),
+        *_about_held(x, held),
     ]
     if n_missing:
         warnings.append(
@@ -147,7 +147,7 @@ def correlate(
         bootstrap=bootstrap_interval(cluster_moments(np.column_stack([y, x]), bases)) if with_bootstrap else None,
         by_family=by_family,
         without_family=without,
-        partials=partials,
+        partials=tuple(_partial(y, x, name, values, bases) for name, values in held.items()),
         n_missing=n_missing,
         warnings=tuple(warnings),
     )
