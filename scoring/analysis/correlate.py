@@ -131,8 +131,7 @@ def correlate(
     _require({value: x, score: y}, n_missing=n_missing)
     held = {name: values[is_there] for name, values in models.held.items()}
     whole = coefficient(y, x, bases)
-    by_family = _families(y, x, families)
-    without = _families(y, x, families, is_left_out=True)
+    by_family, without = _families(y, x, families), _families(y, x, families, is_left_out=True)
     warnings = [
         *_about_bases(whole),
         *_about_families(whole.r, by_family, without),
