@@ -18,6 +18,7 @@ from worker.queue import Bell
 from . import problems
 from .artist import Artist
 from .board_cache import BoardCache
+from .board_keeper import BoardKeeper
 from .bodies import Bodies, Bounds
 from .event_feed import EventFeed
 from .gate import Gate
@@ -136,18 +137,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.submissions = Submissions(app.state.database, max_live_jobs=settings.max_live_jobs)
     app.state.job_reader = JobReader(app.state.database, worker_silence_s=settings.worker_silence_s)
     app.state.artist = Artist()
-    keeper = TallyKeeper(app.state.database)
-    keeper.start()
+    tally = TallyKeeper(app.state.database)
+    tally.start()
+    keeper = BoardKeeper(app.state)
+    await run_in_threadpool(keeper.start)
     watch = asyncio.create_task(watch_loop(app.state.metrics.of_requests))
     try:
         yield
     finally:
         watch.cancel()
+        await run_in_threadpool(keeper.stop)
         await app.state.feed.close()
         await app.state.submissions.close()
         await app.state.job_reader.close()
         await app.state.boards.close()
         await run_in_threadpool(app.state.artist.close)
         await run_in_threadpool(app.state.bell.close)
-        await run_in_threadpool(keeper.stop)
+        await run_in_threadpool(tally.stop)
         app.state.database.dispose()

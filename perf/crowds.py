@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+import sqlalchemy as sa
+
+from scoring.bootstrap import N_DRAWS
 from storage.engine import Database
+from storage.score_rows import DRAWS_TYPE
+from storage.tables import ScoreDrawsRow, ScoreRow
+
+SPREAD_OF_DRAWS = 0.02
+LONG_AGO = "'2026-01-01 00:00:00.000000'"
+"""When copied scores came, in SQL: not while anything is measured."""
 
 SERIES = "WITH RECURSIVE series(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM series WHERE i < {n}) "
 
@@ -41,7 +51,7 @@ def queued_jobs(database: Database, job_id: str, *, n: int) -> None:
 
 
 def scores(database: Database, score_id: str, *, n_models: int, revisions: range, benchmarks: tuple[str, ...]) -> None:
-    """Adds a score of every model at every revision on every benchmark, copied from one."""
+    """Adds an old score of every model at every revision on every benchmark, copied from one."""
     n = n_models * len(revisions)
     model = f"'crowd/model-' || (i % {n_models})"
     revision = f"'revision-' || ((i - 1) / {n_models} + {revisions.start})"
@@ -55,12 +65,24 @@ def scores(database: Database, score_id: str, *, n_models: int, revisions: range
             "revision": revision,
             "benchmark": f"'{benchmark}'",
             "synthetic": "false",
+            "created_at": LONG_AGO,
             "raw": f"(i % 997) / 997.0 + {place} / 100.0",
             "series_key": key,
             "score_key": key,
             "pinned_key": key,
         }
         copy_rows(database, "scores", f"id = '{score_id}'", changes, n=n)
+    analyse(database)
+
+
+def draws(database: Database) -> None:
+    """Gives every copied score bootstrap draws of its own around its raw score."""
+    random = np.random.default_rng(15)
+    with database.write() as session:
+        crowd = session.execute(sa.select(ScoreRow.id, ScoreRow.raw).where(ScoreRow.id.startswith("score_crowd")))
+        for score_id, raw in crowd.all():
+            drawn = random.normal(raw, SPREAD_OF_DRAWS, size=N_DRAWS).astype(DRAWS_TYPE)
+            session.add(ScoreDrawsRow(score_id=score_id, draws=drawn.tobytes()))
     analyse(database)
 
 

@@ -26,6 +26,7 @@ from . import (
     p12_end_to_end,
     p13_scale,
     p14_analyses,
+    p15_board_page,
 )
 from .table import Row
 
@@ -46,6 +47,7 @@ LINES: dict[str, Callable[[], list[Row]]] = {
         p12_end_to_end,
         p13_scale,
         p14_analyses,
+        p15_board_page,
         m1_hooks_and_bare_forward,
         m2_hooks_and_everything,
         m3_chunked_surprisal,

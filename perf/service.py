@@ -57,19 +57,26 @@ def running(stack: str) -> Iterator[Service]:
             postgres = servers.enter_context(postgres_server(durable=True))
             redis = servers.enter_context(redis_server())
             environment |= {"BROCA_DATABASE_URL": postgres.url(), "BROCA_BROKER_URL": redis.url}
-        ready = folder / "ready.json"
+        url, pid = servers.enter_context(serving(environment))
+        database = Database(environment.get("BROCA_DATABASE_URL", f"sqlite:///{folder / 'data' / 'broca.db'}"))
+        yield Service(url=url, pid=pid, database=database, environment=environment)
+        database.dispose()
+
+
+@contextlib.contextmanager
+def serving(environment: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """One server process as long as the block lasts: where it listens, and its id."""
+    with tempfile.TemporaryDirectory() as name:
+        ready = Path(name) / "ready.json"
         command = [sys.executable, "-m", "broca", "serve", "--no-worker", "--port", "0", "--ready-file", str(ready)]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + START_TIMEOUT_S
             while not ready.exists():
                 assert process.poll() is None, "the server ended before it was ready"
                 assert time.monotonic() < deadline, "the server is not ready in time"
                 time.sleep(0.05)
-            database = Database(environment.get("BROCA_DATABASE_URL", f"sqlite:///{folder / 'data' / 'broca.db'}"))
-            url = json.loads(ready.read_text())["url"]
-            yield Service(url=url, pid=process.pid, database=database, environment=environment)
-            database.dispose()
+            yield json.loads(ready.read_text())["url"], process.pid
         finally:
             process.terminate()
             process.wait()
@@ -77,8 +84,17 @@ def running(stack: str) -> Iterator[Service]:
 
 def first_score(service: Service) -> str:
     """The id of a real score, made by a worker."""
+    return _scored(service, force=False)
+
+
+def another_score(service: Service) -> str:
+    """The id of a real score that supersedes the first one."""
+    return _scored(service, force=True)
+
+
+def _scored(service: Service, *, force: bool) -> str:
     with service.worker(), Client(service.url) as client:
-        job = client.wait(client.submit("demo/tiny", ["demo-reading"]).id, timeout_s=300)
+        job = client.wait(client.submit("demo/tiny", ["demo-reading"], force=force).id, timeout_s=300)
     score_id = job.runs[0].score
     assert score_id is not None, job.error
     return score_id

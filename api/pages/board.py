@@ -52,7 +52,7 @@ async def board(request: Request) -> Response:
     try:
         query = checked(LeaderboardQuery, _of_api(parameters))
         pins = pinned_ids(parameters)
-        question = f"page {parameters}"
+        question = _question(parameters)
         written = boards.fresh(question, now)
         if written is None:
             write = partial(_write, request.app.state, query, parameters, now, pins=pins)
@@ -61,6 +61,20 @@ async def board(request: Request) -> Response:
         body = await run_in_threadpool(_refused, request.app.state, parameters, refusal_of(error), now)
         return page_answer(request, body, status=refusal_of(error).status)
     return await run_in_threadpool(page_answer, request, written.body)
+
+
+def write_ahead(state: State, now: Now) -> None:
+    """Write the page that is shown where nothing is chosen, and rank by each of its columns, as its headings offer."""
+    boards: BoardCache = state.boards
+    query = LeaderboardQuery()
+    if boards.board(which_board(query), now).standings:
+        boards.get(_question({}), partial(_write, state, query, {}, now, pins=()), now)
+        for column in page_of(state, query, now, is_cut=True).columns:
+            page_of(state, LeaderboardQuery(sort=f"-{column.key}", page_size=1), now, is_cut=True)
+
+
+def _question(parameters: dict[str, str]) -> str:
+    return f"page {parameters}"
 
 
 def _of_api(parameters: dict[str, str]) -> dict[str, str]:
