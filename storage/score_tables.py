@@ -34,9 +34,13 @@ def get(session: Session, score_id: str, kind: str) -> bytes:
 
 def _missing(kind: str) -> StorageError:
     if kind == WORDS:
-        hint = "scores of brains have none; an old score of reading gets one when it is made again with `force`"
+        hint = (
+            "scores of brains have none, nor has one of more than about 200,000 words; "
+            "an old score of reading gets one when it is made again with `force`"
+        )
         return WordTableNotFound("the score has no table of words", hint=hint, param="score_id")
     hint = (
-        "scores of reading and baselines have none; an old score of brains gets one when it is made again with `force`"
+        "scores of reading and baselines have none, nor has one of more than about 200,000 units; "
+        "an old score of brains gets one when it is made again with `force`"
     )
     return UnitTableNotFound("the score has no table of units", hint=hint, param="score_id")

@@ -21,6 +21,9 @@ MAX_KEPT = 128
 UNANSWERABLE = (AnalysisTooSmall, PropertyConstant, PropertyUnknown)
 """What these models cannot be asked, however often: kept as answers are."""
 
+_Place = tuple[str, str]
+_Answer = dict[str, Any] | CodedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class Looked:
@@ -32,37 +35,49 @@ class Looked:
 
 
 class Answers:
-    """Answers that were made for readers, by all that they follow from."""
+    """Answers made for readers, by all that they follow from. One is made at a time; kept ones wait for none."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[str, str], dict[str, Any] | CodedError] = OrderedDict()
+        self._kept: OrderedDict[_Place, _Answer] = OrderedDict()
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._last: Looked | None = None
 
     def of(self, body: AnalysisRequest, models: ModelTable, state: State) -> dict[str, Any]:
         """The answer, from the database where somebody asked for it before; raises as the analysis does."""
-        with self._lock:
-            looked = self._look(models)
-            place = (body.model_dump_json(), looked.digest)
-            if place not in self._kept:
-                self._kept[place] = _made(body, looked, state)
-                while len(self._kept) > MAX_KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(place)
-            found = self._kept[place]
+        looked = self._look(models)
+        place = (body.model_dump_json(), looked.digest)
+        if (found := self._found(place)) is None:
+            with self._making:
+                if (found := self._found(place)) is None:
+                    found = self._keep(place, _made(body, looked, state))
         if isinstance(found, CodedError):
             raise found.with_traceback(None)
         return found
 
+    def _found(self, place: _Place) -> _Answer | None:
+        with self._lock:
+            if place in self._kept:
+                self._kept.move_to_end(place)
+            return self._kept.get(place)
+
+    def _keep(self, place: _Place, answer: _Answer) -> _Answer:
+        with self._lock:
+            self._kept[place] = answer
+            while len(self._kept) > MAX_KEPT:
+                self._kept.popitem(last=False)
+        return answer
+
     def _look(self, models: ModelTable) -> Looked:
         """What a table says and is known by; of the same one as before it is known already."""
-        if self._last is None or self._last.models is not models:
+        last = self._last
+        if last is None or last.models is not models:
             said = inputs(models)
-            self._last = Looked(models=models, said=said, digest=analyses.key_of({"models": said}))
-        return self._last
+            last = self._last = Looked(models=models, said=said, digest=analyses.key_of({"models": said}))
+        return last
 
 
-def _made(body: AnalysisRequest, looked: Looked, state: State) -> dict[str, Any] | CodedError:
+def _made(body: AnalysisRequest, looked: Looked, state: State) -> _Answer:
     ready = prepared(body, state.database, state.settings.catalogue, models=looked.models, said=looked.said)
     with state.database.read() as session:
         found = analyses.find(session, ready.key)
