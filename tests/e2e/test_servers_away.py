@@ -20,6 +20,8 @@ from tests.serving import Served, serving, wait_for
 
 READING: Mapping[str, Any] = {"model": "demo/tiny", "benchmarks": ["demo-reading"]}
 N_RACES = 60
+HTTP = httpx.Client(timeout=60, trust_env=False)
+"""One for all requests: to make another costs more than to send what is sent here."""
 
 
 @pytest.fixture(params=["embedded", "postgresql and redis"])
@@ -43,7 +45,12 @@ def own_redis() -> Iterator[Redis]:
 
 
 def post(served: Served, **changes: Any) -> httpx.Response:
-    return httpx.post(f"{served.url}/v1/jobs", json={**READING, **changes}, timeout=60, trust_env=False)
+    return HTTP.post(f"{served.url}/v1/jobs", json={**READING, **changes})
+
+
+def broker_of(served: Served) -> str:
+    """How the broker is, as `/readyz` says."""
+    return str(HTTP.get(f"{served.url}/readyz").json()["broker"])
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -62,7 +69,7 @@ def test_two_hundred_identical_posts_at_once_make_one_run(
 def test_cancels_against_finishes_over_http_end_each_job_once(tmp_path: Path, stack: Mapping[str, str]) -> None:
     """This test is the worker: it ends the run in the database while the job is cancelled over HTTP."""
     failure = Problem(code="internal", detail="planted")
-    with serving(tmp_path, "--no-worker", **stack) as served, httpx.Client(base_url=served.url, timeout=60) as http:
+    with serving(tmp_path, "--no-worker", **stack) as served:
         database = Database(stack.get("BROCA_DATABASE_URL", f"sqlite:///{served.data_dir / 'broca.db'}"))
         try:
             with ThreadPoolExecutor(2) as pool:
@@ -76,12 +83,12 @@ def test_cancels_against_finishes_over_http_end_each_job_once(tmp_path: Path, st
                         with database.write() as session:
                             return runs.fail(session, claim.token, claim.runs[0].id, failure)
 
-                    cancelled = pool.submit(http.post, f"/v1/jobs/{job_id}/cancel")
+                    cancelled = pool.submit(HTTP.post, f"{served.url}/v1/jobs/{job_id}/cancel")
                     finished = pool.submit(finish)
                     status = cancelled.result().json()["status"]
                     assert finished.result() == (status == "failed")
-                    assert http.get(f"/v1/jobs/{job_id}").json()["status"] == status
-                    events = http.get(f"/v1/jobs/{job_id}/events").json()["data"]
+                    assert HTTP.get(f"{served.url}/v1/jobs/{job_id}").json()["status"] == status
+                    events = HTTP.get(f"{served.url}/v1/jobs/{job_id}/events").json()["data"]
                     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
                     kinds = [event["type"] for event in events]
                     ends = ("succeeded", "failed", "cancelled", "partially_succeeded")
@@ -126,14 +133,14 @@ def test_without_redis_submissions_do_not_wait_for_it_and_jobs_finish(
         try:
             job_ids = [post(served, force=True).json()["id"] for _ in range(5)]
             # The bell thread has 5 rings before it and none went out; nobody waited for that.
-            assert httpx.get(f"{served.url}/readyz").json()["broker"] != "ok"
+            assert broker_of(served) != "ok"
             with Client(served.url, timeout_s=60) as client:
                 served.start_worker()
                 assert client.wait(job_ids[0]).has_succeeded
-                assert httpx.get(f"{served.url}/readyz").json()["broker"] != "ok"
+                assert broker_of(served) != "ok"
         finally:
             if fault == "frozen":
                 process.send_signal(signal.SIGCONT)
             else:
                 own_redis.server.start()
-        wait_for(lambda: post(served, force=True) and httpx.get(f"{served.url}/readyz").json()["broker"] == "ok")
+        wait_for(lambda: post(served, force=True) and broker_of(served) == "ok")
