@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
+# As a plain path, so that a folder named broca in which somebody stands does not hide the package.
+INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt --config-settings editable_mode=compat --editable
 # With it each of the many processes that tests start would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -78,17 +80,17 @@ environment:
 	$(PYTHON) -m venv --clear $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
+	$(INSTALL) '.[all]'
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test,docs]'
+	$(INSTALL) '.[all,test,docs]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-browser: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,test,docs,browser]'
+	$(INSTALL) '.[all,test,docs,browser]'
 	@touch $(VENV)/.installed $(VENV)/.installed-test $@
 
 $(VENV)/.installed-perf: pyproject.toml constraints.txt $(VENV)/.created
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,perf]'
+	$(INSTALL) '.[all,perf]'
 	@touch $(VENV)/.installed $@

@@ -39,7 +39,7 @@ class WorkerSettings(QueueSettings):
 
     untrained_twins: bool = Field(
         default=True,
-        description="Score untrained twins of every model in the background, beside its scores of brain recordings.",
+        description="Score untrained twins of every model in the background, as baselines beside its scores.",
     )
     cache_bytes: int = Field(
         default=20 * 1024**3,
