@@ -25,7 +25,7 @@ demo: $(VENV)/.installed ## score a tiny model on planted data; REAL=1: a real m
 	@$(BIN)/python -m broca demo $(if $(REAL),--real)
 
 test: $(VENV)/.installed-test ## run all tests; ARGS are passed to pytest
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-browser: $(VENV)/.installed-browser ## drive every page in Chromium, on both stacks; ARGS are passed to pytest
 	$(BIN)/python -m pytest tests/browser -n 2 $(ARGS)

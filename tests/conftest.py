@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models; threads that wait for one another cost ten times as much
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -22,6 +23,12 @@ from tests.fake_hub import FakeHub
 from tests.servers import Postgres, Redis, postgres_server, redis_server
 
 TEMPLATE = "broca_template"
+
+
+def pytest_collection_finish() -> None:
+    """What all tests import stays: later collections of garbage need not look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def migrated(url: str) -> str:
