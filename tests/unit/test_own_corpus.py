@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scoring.baselines import score_baseline
 from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.download import DataStore
@@ -434,6 +435,9 @@ def test_a_subject_is_scored_as_on_a_corpus_that_is_shipped(own_dir, tmp_path):
     assert (found.n.stimuli, found.n.participants) == (120, 8)
     assert found.ceiling == split_half(own_corpus.values())
     assert found.normalised == pytest.approx(found.raw / found.ceiling.value)
+    assert (found.interval, found.interval_reason) == (None, "3 stories are too few; 5 are needed")
+    length = score_baseline("baseline/word-length", benchmark, experiment, grouped)
+    assert (length.interval, length.interval_reason) == (None, "3 stories are too few; 5 are needed")
     assert "imported" in {warning.code for warning in found.warnings}
     assert np.isfinite(found.measures["delta_ll_short_realigned_sum"])
     copy = compare(answers(experiment.measured.realigned), benchmark, experiment, grouped, subject="copy")
