@@ -123,7 +123,7 @@ def test_everything_that_is_wrong_is_told_with_its_place_and_nothing_is_kept(
     page = Page(answer.text)
     report = page.all("section", id="report")[0].text
     for said in (
-        "no text in row 4",
+        "no text in line 5",
         "each unit_id has to stand once",
         "infinite values",
         "'u3' (row 3)",

@@ -10,7 +10,7 @@ from ...types import FloatArray
 from ..alignment import require_standing
 from ..manifest import Alignment
 from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
-from .findings import Findings, listed
+from .findings import Findings, agreeing, counted, listed
 from .material import Table, n_rows
 from .tables import numbers_of
 
@@ -35,7 +35,8 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
     _check_coverage(words, means, findings)
     known = means[np.isfinite(means)]
     if len(known) < SMALLEST_N_TIMED or np.ptp(known) == 0:
-        detail = f"{len(known)} words have a value; at least {SMALLEST_N_TIMED} that vary are needed"
+        have = agreeing(len(known), "has", "have")
+        detail = f"{counted(len(known), 'word')} {have} a value; at least {SMALLEST_N_TIMED} that vary are needed"
         findings.error("times_constant", detail)
         return
     lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
@@ -70,5 +71,6 @@ def _check_coverage(words: Table, means: FloatArray, findings: Findings) -> None
     names = word_names(words)
     missing = [names[row] for row in np.flatnonzero(is_missing) if stories[row] not in unread]
     if missing:
-        detail = f"{len(missing):,} of {len(means):,} words have no value and are left out: {listed(missing)}"
+        verbs = agreeing(len(missing), "has no value and is", "have no value and are")
+        detail = f"{len(missing):,} of {len(means):,} words {verbs} left out: {listed(missing)}"
         findings.warn("word_without_time", detail)
