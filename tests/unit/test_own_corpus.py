@@ -185,11 +185,32 @@ def test_times_recorded_one_word_early_are_moved_on_if_that_is_declared(folder, 
     assert len(realigned.times_ms) == len(kept) * 8
     (told,) = [line for line in refusal(folder) if line.startswith("error alignment_contradicted")]
     assert "declared corrected, but do not stand as corrected times do" in told
+    assert told.endswith("counts for little; declare `original`)")
 
 
 def test_an_alignment_that_the_times_contradict_is_refused(folder, refusal):
     (told,) = [line for line in refusal(folder, alignment="original") if line.startswith("error alignment")]
     assert "declared original, but do not stand as original times do: r of word length and time by lag" in told
+    assert told.endswith("counts for little; declare `corrected`)")
+
+
+@pytest.mark.parametrize("alignment", ["corrected", "original"])
+def test_few_words_do_not_tell_how_times_stand_and_the_warning_says_so(folder, take_in, alignment):
+    for name in ("words.csv", "times.csv"):
+        keep(name, lambda rows: [row for row in rows if int(row["word_index"]) <= 10])(folder)
+    manifest, experiment = take_in(folder, alignment=alignment)
+    lengths = np.array([len(text) for text in experiment.stimuli.texts], dtype=np.float64)
+    r = pearson(lengths, experiment.measured.published)
+    assert r > 0.5
+    assert warned(manifest)["alignment_unchecked"] == (
+        f"times: 30 words with a time are too few to tell whether they stand as declared, {alignment}, which "
+        f"is taken on trust (their r with the length of the word at which they stand is {r:.2f})"
+    )
+
+
+def test_times_without_regard_to_lengths_do_not_tell_how_they_stand(folder, take_in):
+    times_are(own_corpus.single(np.random.default_rng(3).uniform(300, 400, (120, 8)).round()))(folder)
+    assert "follow the lengths of words so little" in warned(take_in(folder)[0])["alignment_unchecked"]
 
 
 def test_another_measure_is_taken_by_its_name(folder, take_in, refusal):
