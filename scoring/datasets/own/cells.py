@@ -51,7 +51,7 @@ def check_participants(table: Table, participants: Sequence[str] | None, what: s
     if unknown:
         names = listed(sorted({owners[row] for row in unknown}))
         places = f"{rows_listed(unknown, lines_of(table))} {agreeing(len(unknown), 'belongs', 'belong')}"
-        detail = f"{what}: {places} to {names}, not one of the {len(participants)} participants"
+        detail = f"{what}: {places} to {names}, not among the declared participants"
         findings.error("participant_unknown", detail)
     idle = [name for name in participants if name not in seen]
     if idle:
