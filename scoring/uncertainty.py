@@ -22,24 +22,25 @@ PASSAGE_BOOTSTRAP, FEW_PASSAGES = "passage-bootstrap", "passage-bootstrap-fisher
 
 def jackknife_correlation(
     statistic: Callable[[NDArray[np.bool_]], float], clusters: Sequence[str], *, level: float = LEVEL
-) -> Interval | None:
-    """Delete-one-cluster jackknife of a correlation on Fisher's z, with t(n − 1).
+) -> tuple[Interval | None, str | None]:
+    """Delete-one-story jackknife of a correlation on Fisher's z, with t(n − 1), or None and why there is none.
 
-    `statistic` takes a boolean mask of rows, (n_rows,), and gives r over them. With z = atanh(r), the pseudo-values
-    n z − (n − 1) z₍₋ᵢ₎ have the mean and standard error from which the interval is made, and tanh brings it back.
-    For few clusters t on pseudo-values keeps its coverage where a percentile bootstrap does not. None below 5
-    clusters, and where r is ±1 and has no z.
+    `clusters` names each row's story; `statistic` takes a mask of rows, (n_rows,), and gives r over them. With
+    z = atanh(r), the pseudo-values n z − (n − 1) z₍₋ᵢ₎ have the mean and standard error from which the interval is
+    made, and tanh brings it back. For few stories t on pseudo-values keeps its coverage where a percentile bootstrap
+    does not. None below 5 stories, and where r is ±1 and has no z.
     """
     cluster_of_row = np.asarray(clusters)
     names = list(dict.fromkeys(clusters))
     if len(names) < MINIMUM_CLUSTERS:
-        return None
+        what = "1 story is" if len(names) == 1 else f"{len(names)} stories are"
+        return None, f"{what} too few; {MINIMUM_CLUSTERS} are needed"
     r_all = statistic(np.ones(len(cluster_of_row), dtype=bool))
     r_without = np.array([statistic(cluster_of_row != name) for name in names])
     if max(abs(r_all), *abs(r_without)) >= 1:
-        return None
+        return None, "the raw score is ±1 with or without some story, which has no Fisher z"
     low, high = _jackknife(np.arctanh(r_all), np.arctanh(r_without), level)
-    return Interval(level=level, low=low, high=high, method="jackknife-fisher-z-t", n=len(names))
+    return Interval(level=level, low=low, high=high, method="jackknife-fisher-z-t", n=len(names)), None
 
 
 def interval_of(

@@ -27,6 +27,7 @@ from ..settings import ApiSettings
 from ..uploads import upload_bounds
 from . import addresses
 from .adding import Added, add
+from .data_files import WANTED_FILES
 from .forms import require_own_form
 from .multipart import MAX_FIELD_BYTES, UploadForm
 from .own_sets import own_sets
@@ -40,11 +41,6 @@ MAX_BESIDE_BYTES = 2 * MAX_FIELD_BYTES
 
 FIELDS = ("name", "title", "licence", "citation", "private", "n_folds", "measure", "alignment", "file")
 """Those of the form, which have a place for what is wrong with them."""
-
-GUIDES = (
-    ("bring-your-own-recording", "recordings of brains"),
-    ("bring-your-own-reading-times", "reading times"),
-)
 
 Fields = Mapping[str, Sequence[str]]
 
@@ -134,7 +130,7 @@ def _context(
         "alignments": [alignment.value for alignment in Alignment],
         "prefix": PREFIX,
         "max_bytes": state.settings.max_import_bytes,
-        "guides": GUIDES,
+        "wanted_files": WANTED_FILES,
         "json": API,
     }
 

@@ -44,11 +44,13 @@ def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[s
     """Raises DataMalformed where times, (n_words,), clearly stand otherwise than they are declared to."""
     found = standing(times, lengths, stories)
     if found is not None and found is not declared:
+        known = isinstance(found, Alignment)
+        advice = f"declare `{found}`" if known else "times that come late have to be moved to their words first"
         shown = ", ".join(f"{lag:+d}: {r:.3f}" for lag, r in correlations(times, lengths, stories).items())
         raise DataMalformed(
             f"the reading times are declared {declared}, but do not stand as {declared} times do: r of word length and "
             f"time by lag is {shown}",
-            hint="in times that stand at their words the length of the next word (lag -1) counts for little",
+            hint=f"in times that stand at their words the length of the next word (lag -1) counts for little; {advice}",
         )
 
 

@@ -42,9 +42,11 @@ def correlate_reading_times(
     if rows.sum() < 3 or np.ptp(bits[rows]) == 0:
         raise NumericalFailure("fewer than three words have both a surprisal and a time, or all surprisals are equal")
     measures = _correlations(by_rule, aligned, words, dropped)
+    interval, reason = jackknife_correlation(lambda kept: correlate(bits[kept], judged[kept]), stimuli.groups)
     return Outcome(
         raw=correlate(bits, judged),
-        interval=jackknife_correlation(lambda kept: correlate(bits[kept], judged[kept]), stimuli.groups),
+        interval=interval,
+        interval_reason=reason,
         n=_counts(rows, times),
         measures=measures
         | _beyond(by_rule, aligned, words)
@@ -64,9 +66,11 @@ def correlate_words(values: FloatArray, times: ReadingTimes, stimuli: Stimuli, r
     rows = np.isfinite(values) & np.isfinite(judged)
     if rows.sum() < 3 or np.ptp(values[rows]) == 0:
         raise NumericalFailure("fewer than three words have a time, or all words are equal")
+    interval, reason = jackknife_correlation(lambda kept: correlate(values[kept], judged[kept]), stimuli.groups)
     return Outcome(
         raw=correlate(values, judged),
-        interval=jackknife_correlation(lambda kept: correlate(values[kept], judged[kept]), stimuli.groups),
+        interval=interval,
+        interval_reason=reason,
         n=_counts(rows, times),
         measures={
             f"pearson_{name}": pearson(values, np.where(dropped, np.nan, each)) for name, each in aligned.items()

@@ -29,8 +29,8 @@ def test_what_is_wrong_is_told_beside_the_form_and_what_is_right_is_taken_in(bro
     browser.one("#n_folds").send_keys("3")
     bring(browser, own_data.zipped(wrong))
     browser.take_refusal(422)
-    assert "no text in row 4" in browser.text("#report")
-    assert "no text in row 4" in browser.text("#refused-file")
+    assert "no text in line 5" in browser.text("#report")
+    assert "no text in line 5" in browser.text("#refused-file")
     assert browser.one("#file").get_attribute("aria-invalid") == "true"
     assert browser.one("#title").get_attribute("value") == "Tales & <numbers>"
     assert grave_violations(browser) == []

@@ -123,7 +123,7 @@ def test_everything_that_is_wrong_is_told_with_its_place_and_nothing_is_kept(
     page = Page(answer.text)
     report = page.all("section", id="report")[0].text
     for said in (
-        "no text in row 4",
+        "no text in line 5",
         "each unit_id has to stand once",
         "infinite values",
         "'u3' (row 3)",
@@ -294,6 +294,24 @@ def test_an_upload_that_breaks_off_leaves_nothing(
             assert done.status_code == 303, "the same server goes on"
     assert n_rows(database) == before, "data sets lie in files; nothing of them is in the database"
     assert all(name.startswith("own/tales") for name in left(data_dir))
+
+
+def test_the_page_says_what_the_files_hold_and_points_to_no_file_of_the_repository(
+    client: TestClient, tmp_path: Path
+) -> None:
+    page = get(client, "/data")
+    rows = ["".join(row.text.split()) for row in page.all("tr")]
+    for table in (own_data.stimuli(), own_data.units(), own_corpus.words(), own_corpus.single(own_corpus.values())):
+        assert any(all(column in row for column in table[0]) for row in rows), [*table[0]]
+    folder = own_data.write_dataset(tmp_path / "mine")
+    own_data.change_table(folder / "stimuli.csv", lambda rows: rows[3].update(text=" "))
+    refused = Page(send(client, own_data.zipped(folder), name="tales").text)
+    assert "What the files hold" in refused.all("section", id="report")[0].text
+    assert refused.all("a", href="#files")
+    for shown in (page, refused):
+        assert "docs/how-to" not in shown.elements[0].text
+        assert "bring-your-own" not in shown.elements[0].text
+        assert len([one for one in shown.elements if one.attributes.get("id") == "files"]) == 1
 
 
 def test_the_form_needs_no_script_and_names_each_of_its_fields(client: TestClient) -> None:

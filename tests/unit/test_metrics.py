@@ -312,11 +312,18 @@ def test_the_jackknife_covers_the_true_correlation_as_often_as_it_says():
     for _ in range(n_draws):
         x = rng.standard_normal(300)
         y = 0.5 * x + np.sqrt(0.75) * rng.standard_normal(300)
-        interval = jackknife_correlation(lambda rows, x=x, y=y: pearson(x[rows], y[rows]), clusters)
+        interval, reason = jackknife_correlation(lambda rows, x=x, y=y: pearson(x[rows], y[rows]), clusters)
+        assert reason is None
         covered += interval.low <= 0.5 <= interval.high
     assert 0.91 <= covered / n_draws <= 0.985
 
 
-def test_fewer_than_five_clusters_give_no_interval():
-    x = RNG.standard_normal(40)
-    assert jackknife_correlation(lambda rows: pearson(x[rows], x[rows] + 1), [str(i % 4) for i in range(40)]) is None
+@pytest.mark.parametrize(
+    ("n_stories", "told"),
+    [(1, "1 story is too few; 5 are needed"), (4, "4 stories are too few; 5 are needed"), (5, "±1 with or without")],
+)
+def test_no_interval_over_stories_says_why(n_stories, told):
+    x, stories = RNG.standard_normal(40), [str(row % n_stories) for row in range(40)]
+    interval, reason = jackknife_correlation(lambda rows: float(np.sign(x[rows] @ x[rows])), stories)
+    assert interval is None
+    assert told in reason

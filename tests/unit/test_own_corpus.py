@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from scoring.baselines import score_baseline
 from scoring.benchmarks.base import Kind, benchmark_named
 from scoring.benchmarks.catalogue import Catalogue
 from scoring.datasets.download import DataStore
@@ -184,11 +185,32 @@ def test_times_recorded_one_word_early_are_moved_on_if_that_is_declared(folder, 
     assert len(realigned.times_ms) == len(kept) * 8
     (told,) = [line for line in refusal(folder) if line.startswith("error alignment_contradicted")]
     assert "declared corrected, but do not stand as corrected times do" in told
+    assert told.endswith("counts for little; declare `original`)")
 
 
 def test_an_alignment_that_the_times_contradict_is_refused(folder, refusal):
     (told,) = [line for line in refusal(folder, alignment="original") if line.startswith("error alignment")]
     assert "declared original, but do not stand as original times do: r of word length and time by lag" in told
+    assert told.endswith("counts for little; declare `corrected`)")
+
+
+@pytest.mark.parametrize("alignment", ["corrected", "original"])
+def test_few_words_do_not_tell_how_times_stand_and_the_warning_says_so(folder, take_in, alignment):
+    for name in ("words.csv", "times.csv"):
+        keep(name, lambda rows: [row for row in rows if int(row["word_index"]) <= 10])(folder)
+    manifest, experiment = take_in(folder, alignment=alignment)
+    lengths = np.array([len(text) for text in experiment.stimuli.texts], dtype=np.float64)
+    r = pearson(lengths, experiment.measured.published)
+    assert r > 0.5
+    assert warned(manifest)["alignment_unchecked"] == (
+        f"times: 30 words with a time are too few to tell whether they stand as declared, {alignment}, which "
+        f"is taken on trust (their r with the length of the word at which they stand is {r:.2f})"
+    )
+
+
+def test_times_without_regard_to_lengths_do_not_tell_how_they_stand(folder, take_in):
+    times_are(own_corpus.single(np.random.default_rng(3).uniform(300, 400, (120, 8)).round()))(folder)
+    assert "follow the lengths of words so little" in warned(take_in(folder)[0])["alignment_unchecked"]
 
 
 def test_another_measure_is_taken_by_its_name(folder, take_in, refusal):
@@ -228,9 +250,9 @@ def test_what_is_strange_is_counted_and_kept(folder, take_in):
     manifest, experiment = take_in(folder)
     told = warned(manifest)
     assert told["time_outlying"] == "times: 2 of 952 lie outside 100-3,000 ms; they are kept"
-    assert told["value_missing"] == "times: 1 readings have no value and are left out: row 3"
-    assert told["reader_left_out"] == "times: 1 reader has fewer than 2 values and are left out: 'visitor'"
-    assert told["word_without_time"] == "1 of 120 words have no value and are left out: 'tale a.6'"
+    assert told["value_missing"] == "times: 1 reading has no value and is left out: line 4"
+    assert told["reader_left_out"] == "times: 1 reader has fewer than 2 values and is left out: 'visitor'"
+    assert told["word_without_time"] == "1 of 120 words has no value and is left out: 'tale a.6'"
     times = experiment.measured
     assert np.isnan(times.published[5])
     assert times.n_readers[[0, 2, 5]].tolist() == [8, 7, 0]
@@ -251,6 +273,33 @@ def test_everything_wrong_is_told_at_once(folder, refusal):
         "word_with_space",
         "time_not_positive",
         "word_unknown",
+    ]
+
+
+def test_a_missing_column_hides_nothing_that_can_be_told_without_it(folder, refusal):
+    cells_are("words.csv", slice(3, 4), story="")(folder)
+    cells_are("times.csv", slice(3, 4), time_ms="0")(folder)
+    for name, column in (("words.csv", "word_index"), ("times.csv", "story")):
+        change(name, lambda rows, column=column: [row.pop(column) for row in rows])(folder)
+    lines = refusal(folder)
+    for told in (
+        "error column_missing: words.csv has no column word_index",
+        "error cell_blank: words: no story in line 5",
+        "error column_missing: times.csv has no column story",
+        "error time_not_positive: times: time_ms is 0 or less in line 5",
+    ):
+        assert told in lines
+
+
+@pytest.mark.parametrize(("separator", "named"), [(";", "';'"), ("\t", "tabs")])
+def test_cells_that_commas_do_not_separate_are_told_as_that(folder, refusal, separator, named):
+    for name in ("words.csv", "times.csv"):
+        path = folder / name
+        path.write_text(path.read_text("utf8").replace(",", separator), "utf8")
+    wrong = f"cells are separated by {named}; save it with commas between cells"
+    assert refusal(folder)[1:3] == [
+        f"error table_malformed: words.csv: {wrong}",
+        f"error table_malformed: times.csv: {wrong}",
     ]
 
 
@@ -303,42 +352,46 @@ A_WORD_TOO_MANY = {"participant": "reader 1", "story": "tale b", "word_index": "
         (
             change("times.csv", lambda rows: rows.append(A_WORD_TOO_MANY)),
             "word_unknown",
-            "row 961 are of words that words.csv does not have: 'tale b.41'",
+            "line 962 is of a word that words.csv does not have: 'tale b.41'",
         ),
         (cells_are("times.csv", slice(1), story="tail a"), "word_unknown", "'tail a.1'"),
         (cells_are("times.csv", slice(1), word_index="one"), "word_unknown", "'tale a.one'"),
         (UNREAD_STORY, "story_without_times", "'tale b'"),
-        (change("times.csv", lambda rows: rows.append(rows[7])), "reading_repeated", "in row 961: 'reader 0 tale a 8'"),
+        (
+            change("times.csv", lambda rows: rows.append(rows[7])),
+            "reading_repeated",
+            "this comes again, in line 962: 'reader 0 tale a 8'",
+        ),
         (
             times_are([*own_corpus.means(own_corpus.values()), own_corpus.means(own_corpus.values())[7]]),
             "reading_repeated",
-            "in row 121: 'tale a 8'",
+            "in line 122: 'tale a 8'",
         ),
         (
             cells_are("words.csv", slice(3, 4), word_index="5"),
             "word_index_wrong",
-            "'story tale a, row 4 has 5 and not 4'",
+            "'story tale a, line 5 has 5 and not 4'",
         ),
-        (keep("words.csv", lambda rows: rows[:3] + rows[4:]), "word_index_wrong", "row 4 has 5 and not 4"),
-        (keep("words.csv", lambda rows: [rows[1], rows[0], *rows[2:]]), "word_index_wrong", "row 1 has 2 and not 1"),
+        (keep("words.csv", lambda rows: rows[:3] + rows[4:]), "word_index_wrong", "line 5 has 5 and not 4"),
+        (keep("words.csv", lambda rows: [rows[1], rows[0], *rows[2:]]), "word_index_wrong", "line 2 has 2 and not 1"),
         (keep("words.csv", lambda rows: rows[:20] + rows[40:] + rows[20:40]), "story_in_pieces", "'tale a'"),
-        (cells_are("words.csv", slice(3, 4), word="  "), "word_blank", "row 4"),
-        (cells_are("words.csv", slice(3, 4), word="ice cream"), "word_with_space", "row 4"),
-        (cells_are("words.csv", slice(3, 4), story=""), "cell_blank", "no story in row 4"),
-        (cells_are("words.csv", slice(3, 4), log_frequency="rare"), "frequency_malformed", "row 4"),
-        (cells_are("words.csv", slice(3, 4), log_frequency=""), "frequency_malformed", "row 4"),
-        (cells_are("times.csv", slice(3, 5), time_ms="0"), "time_not_positive", "time_ms is 0 or less in rows 4-5"),
-        (cells_are("times.csv", slice(3, 4), time_ms="-250"), "time_not_positive", "row 4"),
-        (cells_are("times.csv", slice(3, 4), time_ms="fast"), "not_numbers", "'fast'"),
-        (cells_are("times.csv", slice(3, 4), time_ms="inf"), "value_infinite", "row 4"),
-        (cells_are("times.csv", slice(3, 4), time_ms="1e200"), "value_infinite", "beyond 1,000,000,000 in row 4"),
-        (cells_are("words.csv", slice(3, 4), log_frequency="inf"), "frequency_malformed", "row 4"),
+        (cells_are("words.csv", slice(3, 4), word="  "), "word_blank", "line 5"),
+        (cells_are("words.csv", slice(3, 4), word="ice cream"), "word_with_space", "line 5"),
+        (cells_are("words.csv", slice(3, 4), story=""), "cell_blank", "no story in line 5"),
+        (cells_are("words.csv", slice(3, 4), log_frequency="rare"), "frequency_malformed", "line 5"),
+        (cells_are("words.csv", slice(3, 4), log_frequency=""), "frequency_malformed", "line 5"),
+        (cells_are("times.csv", slice(3, 5), time_ms="0"), "time_not_positive", "time_ms is 0 or less in lines 5-6"),
+        (cells_are("times.csv", slice(3, 4), time_ms="-250"), "time_not_positive", "line 5"),
+        (cells_are("times.csv", slice(3, 4), time_ms="fast"), "not_numbers", "'fast' in line 5"),
+        (cells_are("times.csv", slice(3, 4), time_ms="inf"), "value_infinite", "line 5"),
+        (cells_are("times.csv", slice(3, 4), time_ms="1e200"), "value_infinite", "beyond 1,000,000,000 in line 5"),
+        (cells_are("words.csv", slice(3, 4), log_frequency="inf"), "frequency_malformed", "line 5"),
         (cells_are("words.csv", slice(None), log_frequency="3"), "frequency_constant", "leave the column out"),
         (cells_are("words.csv", slice(None), word="x"), "words_of_one_length", "equally long"),
         (cells_are("times.csv", slice(None), time_ms="nan"), "readers_missing", "no reader has 2 values"),
         (cells_are("times.csv", slice(None), time_ms="300"), "times_constant", "that vary"),
-        (cells_are("times.csv", slice(3, 4), participant=" "), "cell_blank", "no participant in row 4"),
-        (both(*SHORT_STORY), "story_too_short", "at least 3 words; fewer have 'tale b'"),
+        (cells_are("times.csv", slice(3, 4), participant=" "), "cell_blank", "no participant in line 5"),
+        (both(*SHORT_STORY), "story_too_short", "at least 3 words; fewer has 'tale b'"),
         (both(*ONE_STORY), "stories_too_few", "there is 'tale a' alone"),
         (
             times_are([{"story": "tale a", "word_index": "1", "time_ms": "300"}]),
@@ -350,10 +403,10 @@ A_WORD_TOO_MANY = {"participant": "reader 1", "story": "tale b", "word_index": "
             "measure_missing",
             "no column 'time_ms', where single readings",
         ),
-        (means_with(3, mean_ms="0"), "time_not_positive", "mean_ms is 0 or less in row 4"),
-        (means_with(3, n="2.5"), "n_malformed", "row 4"),
-        (means_with(3, n="0"), "n_malformed", "row 4"),
-        (means_with(3, sd="-1"), "sd_malformed", "row 4"),
+        (means_with(3, mean_ms="0"), "time_not_positive", "mean_ms is 0 or less in line 5"),
+        (means_with(3, n="2.5"), "n_malformed", "line 5"),
+        (means_with(3, n="0"), "n_malformed", "line 5"),
+        (means_with(3, sd="-1"), "sd_malformed", "line 5"),
         (
             lambda folder: (folder / "dataset.toml").write_text('participants = ["reader 0"]'),
             "participant_unknown",
@@ -434,6 +487,9 @@ def test_a_subject_is_scored_as_on_a_corpus_that_is_shipped(own_dir, tmp_path):
     assert (found.n.stimuli, found.n.participants) == (120, 8)
     assert found.ceiling == split_half(own_corpus.values())
     assert found.normalised == pytest.approx(found.raw / found.ceiling.value)
+    assert (found.interval, found.interval_reason) == (None, "3 stories are too few; 5 are needed")
+    length = score_baseline("baseline/word-length", benchmark, experiment, grouped)
+    assert (length.interval, length.interval_reason) == (None, "3 stories are too few; 5 are needed")
     assert "imported" in {warning.code for warning in found.warnings}
     assert np.isfinite(found.measures["delta_ll_short_realigned_sum"])
     copy = compare(answers(experiment.measured.realigned), benchmark, experiment, grouped, subject="copy")

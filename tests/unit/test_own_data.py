@@ -174,7 +174,7 @@ def test_everything_wrong_is_told_at_once(folder, refusal):
     assert "did you mean licence" in told
     assert "'ana'" in told
     assert "'u2' (rows 4-6)" in told
-    assert "rows 1, 51" in told
+    assert "lines 2, 52" in told
 
 
 def test_missing_values_and_constant_units_are_warnings_with_their_places(folder, take_in):
@@ -197,6 +197,117 @@ def test_a_participant_without_a_usable_unit_is_told(folder, take_in):
     manifest, _ = take_in(folder)
     told = [note.detail for note in manifest.warnings if note.code == "participant_without_units"]
     assert ["'dora'" in told[0], "'anna'" in told[1]] == [True, True]
+
+
+def write_responses_csv(folder, change=lambda rows: None):
+    """The responses as a table that names its rows and columns, changed by a function."""
+    (folder / "responses.npy").unlink(missing_ok=True)
+    ids, names, values = responses_table()
+    rows = [["stimulus_id", *names], *([name, *map(repr, own)] for name, own in zip(ids, values.tolist(), strict=True))]
+    change(rows)
+    with (folder / "responses.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+
+
+def rename(row, column, name):
+    return lambda rows: rows[row].__setitem__(column, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            rename(4, 0, "s03"),
+            "responses.csv line 5: 's03' is not in stimuli.csv; stimuli.csv line 5: 's003' has no row in responses.csv",
+        ),
+        (
+            rename(0, 3, "v2"),
+            "responses.csv: the column 'v2' is not in units.csv; units.csv line 4: 'u2' has no column in responses.csv",
+        ),
+        (
+            rename(4, 0, "s000"),
+            "stimuli.csv line 5: 's003' has no row in responses.csv; responses.csv line 2: 's000' comes again later",
+        ),
+    ],
+)
+def test_names_that_disagree_are_told_by_file_and_line(folder, refusal, change, told):
+    write_responses_csv(folder, change)
+    assert f"error names_disagree: {told}" in refusal(folder)
+
+
+def test_lines_are_those_of_the_file_also_below_a_text_of_several_lines(folder, refusal):
+    def spoil(rows):
+        rows[0].update(text="One\ntext on\nthree lines")
+        rows[1].update(passage="")
+
+    own_data.change_table(folder / "stimuli.csv", spoil)
+    assert "error cell_blank: stimuli: no passage in line 5" in refusal(folder)
+
+
+def test_missing_values_are_told_by_the_lines_of_a_table_and_by_the_rows_of_an_array(folder, take_in):
+    def swap(rows):
+        rows[1], rows[2] = rows[2], rows[1]
+        rows[1][1] = ""
+
+    own_data.change_responses(folder, lambda values: values.__setitem__((1, 0), np.nan))
+    assert "1 unit: 'u0' (row 2)" in warned(take_in(folder)[0])["value_missing"]
+    write_responses_csv(folder, swap)
+    assert "1 unit: 'u0' (line 2)" in warned(take_in(folder)[0])["value_missing"]
+
+
+def test_a_response_that_is_no_number_is_told_by_line_and_column(folder, refusal):
+    write_responses_csv(folder, rename(3, 2, "high"))
+    assert "error not_numbers: responses.csv line 4, column 'u1': 'high' is not a number" in refusal(folder)
+
+
+@pytest.mark.parametrize(("separator", "named"), [(";", "';'"), ("\t", "tabs")])
+def test_cells_that_commas_do_not_separate_are_told_as_that(folder, refusal, separator, named):
+    write_responses_csv(folder)
+    names = ("stimuli.csv", "units.csv", "responses.csv")
+    for name in names:
+        with (folder / name).open(newline="") as stream:
+            rows = [*csv.reader(stream)]
+        with (folder / name).open("w", newline="") as stream:
+            csv.writer(stream, delimiter=separator).writerows(rows)
+    wrong = f"cells are separated by {named}; save it with commas between cells"
+    assert refusal(folder)[1:4] == [f"error table_malformed: {name}: {wrong}" for name in names]
+
+
+def without(name, column):
+    """Leaves a column out of a table."""
+    return lambda folder: own_data.change_table(folder / name, lambda rows: [row.pop(column) for row in rows])
+
+
+def test_a_missing_column_hides_nothing_that_can_be_told_without_it(folder, refusal):
+    own_data.change_table(folder / "stimuli.csv", lambda rows: rows[3].update(stimulus_id="s000"))
+    own_data.change_table(folder / "units.csv", lambda rows: rows[3].update(unit_id="u0"))
+    own_data.change_responses(folder, lambda values: values.__setitem__((5, 2), np.inf))
+    for spoil in (without("stimuli.csv", "group"), without("units.csv", "participant")):
+        spoil(folder)
+    assert refusal(folder)[1:6] == [
+        "error column_missing: stimuli.csv has no column group",
+        "error column_missing: units.csv has no column participant",
+        "error id_repeated: each stimulus_id has to stand once; 's000' comes again in line 5",
+        "error id_repeated: each unit_id has to stand once; 'u0' comes again in line 5",
+        "error value_infinite: infinite values in 1 unit: 'u2' (row 6)",
+    ]
+
+
+@pytest.mark.parametrize("column", ["stimulus_id", "text", "passage", "group"])
+def test_stimuli_without_any_one_column_are_looked_over(folder, refusal, column):
+    cells_are("stimuli.csv", EVERY, position="first")(folder)
+    without("stimuli.csv", column)(folder)
+    assert codes(refusal(folder))[:2] == ["error column_missing", "error position_malformed"]
+
+
+def test_infinite_values_are_told_of_responses_of_the_wrong_shape(folder, refusal):
+    own_data.change_responses(folder, lambda values: values.__setitem__((2, 3), np.inf))
+    np.save(folder / "responses.npy", np.load(folder / "responses.npy")[:-1])
+    told = refusal(folder)
+    assert "error value_infinite: infinite values in 1 unit: 'u3' (row 3)" in told
+    assert "error lengths_disagree: responses.npy has 95 rows, but there are 96 stimuli" in told
+    np.save(folder / "responses.npy", np.load(folder / "responses.npy")[:, 1:])
+    assert "error value_infinite: infinite values in 1 unit: 'column 3' (row 3)" in refusal(folder)
 
 
 def make_small_group(folder):
@@ -244,13 +355,13 @@ EVERY = slice(None)
         (file_is("stimuli.csv", b"text\n\xff\xfe"), "not_utf8", "line 2"),
         (file_is("stimuli.csv", b"text\n\0"), "not_text", "NUL"),
         (file_is("units.csv", b"unit_id,who\nu0,anna\n"), "column_missing", "participant"),
-        (file_is("units.csv", b"unit_id,participant\nu0\n"), "row_uneven", "row 1"),
+        (file_is("units.csv", b"unit_id,participant\nu0\n"), "row_uneven", "line 2"),
         (file_is("units.csv", b"unit_id,unit_id\nu0,u1\n"), "column_repeated", "unit_id"),
         (cells_are("stimuli.csv", slice(1), text="x" * 200_000), "cell_too_large", "131,072"),
-        (cells_are("stimuli.csv", slice(4, 5), text="  "), "cell_blank", "row 5"),
-        (cells_are("units.csv", slice(1, 2), participant=""), "cell_blank", "row 2"),
-        (cells_are("units.csv", slice(1, 2), participant="a\tb"), "cell_unprintable", "row 2"),
-        (cells_are("stimuli.csv", EVERY, position="first"), "position_malformed", "rows 1-96"),
+        (cells_are("stimuli.csv", slice(4, 5), text="  "), "cell_blank", "line 6"),
+        (cells_are("units.csv", slice(1, 2), participant=""), "cell_blank", "line 3"),
+        (cells_are("units.csv", slice(1, 2), participant="a\tb"), "cell_unprintable", "line 3"),
+        (cells_are("stimuli.csv", EVERY, position="first"), "position_malformed", "lines 2-97"),
         (cells_are("stimuli.csv", EVERY, position="1"), "position_repeated", "'1 in tale 0, page 0'"),
         (cells_are("units.csv", EVERY, x="1", y="left"), "coordinates_incomplete", "x and y"),
         (
@@ -304,7 +415,7 @@ def test_texts_like_formulas_are_kept_and_told(folder, take_in):
     own_data.change_table(folder / "stimuli.csv", lambda rows: rows[1].update(text='=HYPERLINK("x")'))
     manifest, experiment = take_in(folder)
     assert experiment.stimuli.texts[1] == '=HYPERLINK("x")'
-    assert "row 2" in warned(manifest)["text_like_formula"]
+    assert "line 3" in warned(manifest)["text_like_formula"]
 
 
 def test_files_and_columns_without_use_are_told(folder, take_in):

@@ -11,6 +11,7 @@ from ...protocols import PROTOCOLS, Protocol, protocol_named
 from ...regression.folds import Fold, make_folds
 from ...types import IndexArray
 from .declaration import SMALLEST_N_FOLDS
+from .findings import counted
 from .material import WHOLE, Table, n_rows
 
 MOST_FOLDS = 10
@@ -67,7 +68,8 @@ def folds_of_parts(
         except ValueError as error:
             raise DataMalformed(f"part {name}: {error}") from error
         except DataMalformed as error:
-            described = f"{len(rows)} rows in {len(set(groups))} groups and {len(set(passages))} passages"
+            within = f"{counted(len(set(groups)), 'group')} and {counted(len(set(passages)), 'passage')}"
+            described = f"{counted(len(rows), 'row')} in {within}"
             raise DataMalformed(f"part {name} ({described}): {error.detail}") from error
     return found
 

@@ -78,7 +78,9 @@ def _material(array: DataArray, path: Path, findings: Findings) -> Material:
         findings.error("not_a_table", f"{path.name} has the dimensions {', '.join(map(str, array.dims))}, not two")
         return Material(stimuli=stimuli, units=units, responses=None)
     values = as_responses(array.transpose(*dims).to_numpy(), path.name, findings)
-    return Material(stimuli=stimuli, units=units, responses=None if values is None else Responses(values=values))
+    return Material(
+        stimuli=stimuli, units=units, responses=None if values is None else Responses(values=values, file=path.name)
+    )
 
 
 def _columns(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from .findings import Findings, listed, rows_listed
-from .material import Table
+from .findings import Findings, agreeing, listed, rows_listed
+from .material import Table, lines_of
 
 MAX_CHARACTERS = 256
 """Of a name."""
@@ -14,22 +14,26 @@ MAX_CHARACTERS = 256
 def check_cells(table: Table, what: str, findings: Findings, *, names: Iterable[str]) -> None:
     """Errors for cells of these columns that are blank or cannot be shown; columns that are not there have none."""
     for name in names:
-        cells = table.get(name, ())
-        refuse_cells(cells, lambda cell: not cell.strip(), "cell_blank", f"{what}: no {name} in", findings)
         refuse_cells(
-            cells,
+            table, name, lambda cell: not cell.strip(), findings, code="cell_blank", what=f"{what}: no {name} in"
+        )
+        refuse_cells(
+            table,
+            name,
             lambda cell: not cell.isprintable() or len(cell) > MAX_CHARACTERS,
-            "cell_unprintable",
-            f"{what}: a {name} is not at most {MAX_CHARACTERS} printable characters in",
             findings,
+            code="cell_unprintable",
+            what=f"{what}: a {name} is not at most {MAX_CHARACTERS} printable characters in",
         )
 
 
-def refuse_cells(cells: Sequence[str], is_bad: Callable[[str], bool], code: str, what: str, findings: Findings) -> None:
-    """An error that names the rows of cells that are bad, where there are some."""
-    rows = [row for row, cell in enumerate(cells) if is_bad(cell)]
+def refuse_cells(
+    table: Table, column: str, is_bad: Callable[[str], bool], findings: Findings, *, code: str, what: str
+) -> None:
+    """An error that says where cells of a column are bad; a column that is not there has none."""
+    rows = [row for row, cell in enumerate(table.get(column, ())) if is_bad(cell)]
     if rows:
-        findings.error(code, f"{what} {rows_listed(rows)}")
+        findings.error(code, f"{what} {rows_listed(rows, lines_of(table))}")
 
 
 def is_no_text(cell: str) -> bool:
@@ -37,17 +41,17 @@ def is_no_text(cell: str) -> bool:
     return "\0" in cell or any("\ud800" <= character <= "\udfff" for character in cell)
 
 
-def check_participants(
-    owners: Sequence[str], participants: Sequence[str] | None, what: str, findings: Findings
-) -> None:
+def check_participants(table: Table, participants: Sequence[str] | None, what: str, findings: Findings) -> None:
     """Errors for rows of people who did not take part, a warning for who took part and has none, if that was said."""
-    if participants is None:
+    if participants is None or "participant" not in table:
         return
+    owners = table["participant"]
     known, seen = {*participants}, {*owners}
     unknown = [row for row, name in enumerate(owners) if name.strip() and name not in known]
     if unknown:
         names = listed(sorted({owners[row] for row in unknown}))
-        detail = f"{what}: {rows_listed(unknown)} belong to {names}, not one of the {len(participants)} participants"
+        places = f"{rows_listed(unknown, lines_of(table))} {agreeing(len(unknown), 'belongs', 'belong')}"
+        detail = f"{what}: {places} to {names}, not among the declared participants"
         findings.error("participant_unknown", detail)
     idle = [name for name in participants if name not in seen]
     if idle:

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataMalformed
+from ...metrics.correlation import pearson
 from ...types import FloatArray
-from ..alignment import require_standing
+from ..alignment import MINIMUM_WORDS, require_standing, standing
 from ..manifest import Alignment
 from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
-from .findings import Findings, listed
+from .findings import Findings, agreeing, counted, listed
 from .material import Table, n_rows
 from .tables import numbers_of
 
@@ -35,7 +36,8 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
     _check_coverage(words, means, findings)
     known = means[np.isfinite(means)]
     if len(known) < SMALLEST_N_TIMED or np.ptp(known) == 0:
-        detail = f"{len(known)} words have a value; at least {SMALLEST_N_TIMED} that vary are needed"
+        have = agreeing(len(known), "has", "have")
+        detail = f"{counted(len(known), 'word')} {have} a value; at least {SMALLEST_N_TIMED} that vary are needed"
         findings.error("times_constant", detail)
         return
     lengths = np.array([len(word) for word in words["word"]], dtype=np.float64)
@@ -46,6 +48,19 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
         require_standing(means, lengths, words["story"], alignment)
     except DataMalformed as error:
         findings.error("alignment_contradicted", f"{error.detail} ({error.hint})", param="alignment")
+    if standing(means, lengths, words["story"]) is None and np.ptp(lengths[np.isfinite(means)]) > 0:
+        _tell_unchecked(means, lengths, alignment, findings)
+
+
+def _tell_unchecked(means: FloatArray, lengths: FloatArray, alignment: Alignment, findings: Findings) -> None:
+    """A warning that the times cannot tell whether they stand as they are declared to."""
+    n_timed = int(np.isfinite(means).sum())
+    what = "times that follow the lengths of words so little do not tell whether they stand"
+    if n_timed < MINIMUM_WORDS:
+        what = f"{n_timed} words with a time are too few to tell whether they stand"
+    r = f"their r with the length of the word at which they stand is {pearson(lengths, means):.2f}"
+    detail = f"times: {what} as declared, {alignment}, which is taken on trust ({r})"
+    findings.warn("alignment_unchecked", detail, param="alignment")
 
 
 def _check_known(words: Table, lengths: FloatArray, has_value: NDArray[np.bool_], findings: Findings) -> None:
@@ -70,5 +85,6 @@ def _check_coverage(words: Table, means: FloatArray, findings: Findings) -> None
     names = word_names(words)
     missing = [names[row] for row in np.flatnonzero(is_missing) if stories[row] not in unread]
     if missing:
-        detail = f"{len(missing):,} of {len(means):,} words have no value and are left out: {listed(missing)}"
+        verbs = agreeing(len(missing), "has no value and is", "have no value and are")
+        detail = f"{len(missing):,} of {len(means):,} words {verbs} left out: {listed(missing)}"
         findings.warn("word_without_time", detail)

@@ -26,7 +26,7 @@ from .declaration import Declaration
 from .files import digests
 from .findings import Findings
 from .manifest import ReadingFacts
-from .material import Report, Table, n_rows
+from .material import Report, Table, is_whole, n_rows
 from .reading import corpus_is_whole
 from .tables import read_table
 
@@ -45,7 +45,7 @@ def take_corpus(source: Path, staged: Path, said: Declaration, findings: Finding
     check_measure(measure, alignment, findings)
     words, times = _read(source, measure, said, findings)
     report(0.2, "looking them over")
-    if words is not None and times is not None:
+    if words is not None and is_whole(words, WORDS_COLUMNS) and times is not None:
         check_corpus(words, times, measure, alignment, findings)
     findings.require(GUIDE)
     assert words is not None

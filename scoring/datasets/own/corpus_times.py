@@ -24,8 +24,8 @@ from .corpus_material import (
     is_time,
 )
 from .corpus_words import Places, number_of
-from .findings import Findings, listed, rows_listed
-from .material import Table
+from .findings import Findings, agreeing, counted, listed, rows_listed
+from .material import Table, is_whole, lines_of
 from .tables import LARGEST, columns_of, numbers_of, read_rows
 
 MAX_READINGS = 2**24
@@ -45,10 +45,10 @@ def read_times(
 
     `places` are those of the words; `participants` are those that took part, if that was said.
     """
-    rows = read_rows(path, findings, max_rows=MAX_READINGS)
+    rows = read_rows(path, (*SINGLE_COLUMNS, *SPREAD_COLUMNS, measure), findings, max_rows=MAX_READINGS)
     if rows is None:
         return None
-    header = rows[0]
+    header = rows.header
     has_readers = PARTICIPANT in header
     column = MEAN_OF_DEFAULT if measure == DEFAULT_MEASURE and not has_readers else measure
     if column not in header:
@@ -63,11 +63,11 @@ def read_times(
         return None
     if has_readers:
         check_cells(table, "times", findings, names=(PARTICIPANT,))
-        check_participants(table[PARTICIPANT], participants, "times", findings)
+        check_participants(table, participants, "times", findings)
     values = _numbers(table, column, findings)
     if values is not None and is_time(measure):
-        _check_times(values, column, findings)
-    found = None if places is None else _rows_of_words(table, places, findings)
+        _check_times(table, values, column, findings)
+    found = _rows_of_words(table, places, findings) if places is not None and is_whole(table, needed) else None
     if values is None or places is None or found is None:
         return None
     if has_readers:
@@ -75,13 +75,14 @@ def read_times(
     return _mean_times(table, found, values, findings, n_words=len(places))
 
 
-def _check_times(values: FloatArray, column: str, findings: Findings) -> None:
+def _check_times(table: Table, values: FloatArray, column: str, findings: Findings) -> None:
     """Errors for times that are none, and how many are so short or long that attention was elsewhere."""
-    _refuse_rows(values <= 0, "time_not_positive", f"times: {column} is 0 or less in", findings)
+    _refuse_rows(table, values <= 0, findings, code="time_not_positive", what=f"times: {column} is 0 or less in")
     n_outlying = int(((values > 0) & ((values < SHORTEST_MS) | (values > LONGEST_MS))).sum())
     if n_outlying:
         share = f"{n_outlying:,} of {int(np.isfinite(values).sum()):,}"
-        findings.warn("time_outlying", f"times: {share} lie outside {SHORTEST_MS:,}-{LONGEST_MS:,} ms; they are kept")
+        lie, are = agreeing(n_outlying, "lies", "lie"), agreeing(n_outlying, "it is", "they are")
+        findings.warn("time_outlying", f"times: {share} {lie} outside {SHORTEST_MS:,}-{LONGEST_MS:,} ms; {are} kept")
 
 
 def _single_times(table: Table, words: IndexArray, values: FloatArray, findings: Findings) -> SingleTimes | None:
@@ -95,7 +96,9 @@ def _single_times(table: Table, words: IndexArray, values: FloatArray, findings:
     is_known = np.isfinite(values)
     if not is_known.all():
         missing = np.flatnonzero(~is_known).tolist()
-        detail = f"times: {len(missing):,} readings have no value and are left out: {rows_listed(missing)}"
+        verbs = agreeing(len(missing), "has no value and is", "have no value and are")
+        places = rows_listed(missing, lines_of(table))
+        detail = f"times: {counted(len(missing), 'reading')} {verbs} left out: {places}"
         findings.warn("value_missing", detail)
     counts = np.bincount(owners[is_known], minlength=len(readers))
     _tell_left_out(readers[counts < SMALLEST_N_READINGS].tolist(), findings)
@@ -115,8 +118,9 @@ def _single_times(table: Table, words: IndexArray, values: FloatArray, findings:
 
 def _tell_left_out(names: list[str], findings: Findings) -> None:
     if names:
-        who = "1 reader has" if len(names) == 1 else f"{len(names)} readers have"
-        detail = f"times: {who} fewer than {SMALLEST_N_READINGS} values and are left out: {listed(names)}"
+        has, is_ = agreeing(len(names), "has", "have"), agreeing(len(names), "is", "are")
+        who = f"{counted(len(names), 'reader')} {has}"
+        detail = f"times: {who} fewer than {SMALLEST_N_READINGS} values and {is_} left out: {listed(names)}"
         findings.warn("reader_left_out", detail)
 
 
@@ -129,9 +133,9 @@ def _mean_times(
     n_readers, sd = spread.get("n"), spread.get("sd")
     if n_readers is not None:
         is_count = np.isnan(n_readers) | ((n_readers >= 1) & (n_readers == np.floor(n_readers)))
-        _refuse_rows(~is_count, "n_malformed", "times: n is no number of readers in", findings)
+        _refuse_rows(table, ~is_count, findings, code="n_malformed", what="times: n is no number of readers in")
     if sd is not None:
-        _refuse_rows(sd < 0, "sd_malformed", "times: sd is negative in", findings)
+        _refuse_rows(table, sd < 0, findings, code="sd_malformed", what="times: sd is negative in")
     absent = [name for name in SPREAD_COLUMNS if name not in table]
     if absent:
         detail = f"times: no column {' and no column '.join(absent)}; without both there is no ceiling"
@@ -152,7 +156,8 @@ def _rows_of_words(table: Table, places: Places, findings: Findings) -> IndexArr
     strange = np.flatnonzero(found < 0).tolist()
     if strange:
         names = listed(dict.fromkeys(_name(table, row) for row in strange))
-        detail = f"times: {rows_listed(strange)} are of words that words.csv does not have: {names}"
+        are = agreeing(len(strange), "is of a word", "are of words")
+        detail = f"times: {rows_listed(strange, lines_of(table))} {are} that words.csv does not have: {names}"
         findings.error("word_unknown", detail)
         return None
     return np.asarray(found, dtype=np.intp)
@@ -164,7 +169,9 @@ def _refuse_repeated(keys: IndexArray, table: Table, columns: Sequence[str], fin
     again = np.setdiff1d(np.arange(len(keys)), first).tolist()
     if again:
         names = listed([" ".join(table[column][row] for column in columns) for row in again])
-        detail = f"times: each {', '.join(columns)} stands once; these come again, in {rows_listed(again)}: {names}"
+        come = agreeing(len(again), "this comes", "these come")
+        places = rows_listed(again, lines_of(table))
+        detail = f"times: each {', '.join(columns)} stands once; {come} again, in {places}: {names}"
         findings.error("reading_repeated", detail)
 
 
@@ -172,17 +179,19 @@ def _numbers(table: Table, column: str, findings: Findings) -> FloatArray | None
     """The numbers of a column, NaN where a cell is empty or says so; None, with an error, where one is no number."""
     values = numbers_of(table[column])
     if isinstance(values, str):
-        findings.error("not_numbers", f"times: {column} holds {shown(values)}, which is not a number")
+        place = rows_listed([table[column].index(values)], lines_of(table))
+        findings.error("not_numbers", f"times: {column} holds {shown(values)} in {place}, which is not a number")
         return None
     is_beyond = np.abs(values) > LARGEST
-    _refuse_rows(is_beyond, "value_infinite", f"times: {column} is infinite or beyond {LARGEST:,} in", findings)
+    what = f"times: {column} is infinite or beyond {LARGEST:,} in"
+    _refuse_rows(table, is_beyond, findings, code="value_infinite", what=what)
     return np.where(is_beyond, np.nan, values)
 
 
-def _refuse_rows(is_bad: NDArray[np.bool_], code: str, what: str, findings: Findings) -> None:
+def _refuse_rows(table: Table, is_bad: NDArray[np.bool_], findings: Findings, *, code: str, what: str) -> None:
     rows = np.flatnonzero(is_bad).tolist()
     if rows:
-        findings.error(code, f"{what} {rows_listed(rows)}")
+        findings.error(code, f"{what} {rows_listed(rows, lines_of(table))}")
 
 
 def _name(table: Table, row: int) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from .cells import check_cells, is_no_text, refuse_cells
-from .findings import Findings, listed
-from .material import Table
+from .findings import Findings, agreeing, listed, rows_listed
+from .material import Table, is_whole, lines_of
 from .tables import LARGEST, numbers_of
 
 SMALLEST_N_STORIES = 2
@@ -25,11 +25,14 @@ def places_of(words: Table, findings: Findings) -> Places | None:
     """Look words over; where each stands, or None, with errors, where that is not clear."""
     n_before = len(findings.errors)
     check_cells(words, "words", findings, names=("story",))
-    _check_texts(words["word"], findings)
+    _check_texts(words, findings)
     _check_frequencies(words, findings)
     n_with_texts = len(findings.errors)
+    if "story" in words:
+        _check_stories(words["story"], findings)
+    if not is_whole(words, ("story", "word_index")):
+        return None
     places = _numbered(words, findings)
-    _check_stories(words["story"], findings)
     is_clear = len(findings.errors) == n_with_texts and not any(
         error.code.startswith("cell") for error in findings.errors[n_before:]
     )
@@ -42,27 +45,27 @@ def number_of(cell: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0 else None
 
 
-def _check_texts(texts: Sequence[str], findings: Findings) -> None:
-    refuse_cells(texts, lambda text: not text.strip(), "word_blank", "words: no word in", findings)
+def _check_texts(words: Table, findings: Findings) -> None:
+    refuse_cells(words, "word", lambda text: not text.strip(), findings, code="word_blank", what="words: no word in")
     refuse_cells(
-        texts,
+        words,
+        "word",
         lambda text: bool(text.strip()) and any(character.isspace() for character in text),
-        "word_with_space",
-        "words: a word is read as a whole and has no space in it; this is not so in",
         findings,
+        code="word_with_space",
+        what="words: a word is read as a whole and has no space in it; this is not so in",
     )
-    refuse_cells(texts, is_no_text, "not_text", "words: bytes that are no text in", findings)
+    refuse_cells(words, "word", is_no_text, findings, code="not_text", what="words: bytes that are no text in")
 
 
 def _check_frequencies(words: Table, findings: Findings) -> None:
-    if "log_frequency" not in words:
-        return
     refuse_cells(
-        words["log_frequency"],
+        words,
+        "log_frequency",
         lambda cell: isinstance(found := numbers_of([cell]), str) or not abs(found[0]) <= LARGEST,
-        "frequency_malformed",
-        "words: no number as log_frequency in",
         findings,
+        code="frequency_malformed",
+        what="words: no number as log_frequency in",
     )
 
 
@@ -74,7 +77,8 @@ def _numbered(words: Table, findings: Findings) -> Places:
         for expected, row in enumerate(rows, start=1):
             if number_of(words["word_index"][row]) != expected:
                 cell = words["word_index"][row] or "nothing"
-                wrong.append(f"story {story}, row {row + 1} has {cell} and not {expected}")
+                place = rows_listed([row], lines_of(words))
+                wrong.append(f"story {story}, {place} has {cell} and not {expected}")
                 break
             places[story, expected] = row
     if wrong:
@@ -90,7 +94,8 @@ def _check_stories(stories: Sequence[str], findings: Findings) -> None:
         findings.error("story_in_pieces", f"words: the rows of a story stand together; not those of {listed(torn)}")
     short = [story for story, count in Counter(stories).items() if count < SMALLEST_N_WORDS]
     if short:
-        detail = f"words: a story has at least {SMALLEST_N_WORDS} words; fewer have {listed(short)}"
+        have = agreeing(len(short), "has", "have")
+        detail = f"words: a story has at least {SMALLEST_N_WORDS} words; fewer {have} {listed(short)}"
         findings.error("story_too_short", detail)
     if len(runs) < SMALLEST_N_STORIES:
         detail = f"words: at least {SMALLEST_N_STORIES} stories are needed, which may be texts or sections of one"

@@ -15,11 +15,17 @@ from ...types import FloatArray, Passage, Stimuli
 from ..base import Experiment
 from .arrangement import arrangement, parts_of
 from .findings import Findings
-from .material import STIMULI_COLUMNS, UNITS_COLUMNS, UNITS_EXTRAS, WHOLE, Table
+from .material import (
+    STIMULI_COLUMNS,
+    STIMULI_FILE,
+    UNITS_COLUMNS,
+    UNITS_EXTRAS,
+    UNITS_FILE,
+    WHOLE,
+    Table,
+)
 from .tables import read_table, write_table
 
-STIMULI_FILE = "stimuli.csv"
-UNITS_FILE = "units.csv"
 RESPONSES_FILE = "responses.npy"
 DATA_FILES = (RESPONSES_FILE, STIMULI_FILE, UNITS_FILE)
 

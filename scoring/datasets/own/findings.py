@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
@@ -64,7 +64,7 @@ class Findings:
             return
         told = (*self.errors, *self.warnings)
         lines = [f"{finding.level} {finding.code}: {finding.detail}" for finding in told]
-        counts = f"{_count(len(self.errors), 'error')}, {_count(len(self.warnings), 'warning')}"
+        counts = f"{counted(len(self.errors), 'error')}, {counted(len(self.warnings), 'warning')}"
         raise RecordingRefused(
             "\n".join([f"the data set has {counts}", *lines]),
             hint=f"docs/how-to/{guide}.md tells what the files hold",
@@ -77,22 +77,28 @@ def listed(names: Iterable[str]) -> str:
     return _with_rest([shown(name) for name in names])
 
 
-def rows_listed(rows: Collection[int]) -> str:
-    """Runs of row numbers, counted from 1: `rows 3-7, 12`."""
+def rows_listed(rows: Collection[int], lines: Sequence[int] | None = None) -> str:
+    """Where rows begin in a file with `lines`, as `lines 4-8, 13`; else their numbers from 1, as `rows 3-7, 12`."""
     runs: list[list[int]] = []
-    for row in sorted(rows):
-        if runs and row == runs[-1][1] + 1:
-            runs[-1][1] = row
+    for number in sorted(row + 1 if lines is None else lines[row] for row in rows):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
         else:
-            runs.append([row, row])
-    texts = [f"{first + 1}" if first == last else f"{first + 1}-{last + 1}" for first, last in runs]
-    return f"row{'' if len(rows) == 1 else 's'} {_with_rest(texts)}"
+            runs.append([number, number])
+    texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in runs]
+    return f"{'row' if lines is None else 'line'}{'' if len(rows) == 1 else 's'} {_with_rest(texts)}"
+
+
+def counted(number: int, what: str) -> str:
+    """How many there are: `1 row`, `2 rows`."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def agreeing(number: int, one: str, several: str) -> str:
+    """The words that fit what so many do."""
+    return one if number == 1 else several
 
 
 def _with_rest(texts: list[str]) -> str:
     more = f" and {len(texts) - N_NAMED} more" if len(texts) > N_NAMED else ""
     return ", ".join(texts[:N_NAMED]) + more
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

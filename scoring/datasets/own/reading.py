@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from . import declaration
 from .assembly import read_assembly
 from .corpus_material import TIMES_FILE, WORDS_FILE
 from .findings import Findings, listed
-from .material import STIMULI_COLUMNS, STIMULI_EXTRAS, UNITS_COLUMNS, UNITS_EXTRAS, Material
+from .material import (
+    STIMULI_COLUMNS,
+    STIMULI_EXTRAS,
+    STIMULI_FILE,
+    UNITS_COLUMNS,
+    UNITS_EXTRAS,
+    UNITS_FILE,
+    Material,
+    Table,
+)
 from .responses_file import FILES, read_responses
 from .tables import read_table
 
-STIMULI_FILE = "stimuli.csv"
-UNITS_FILE = "units.csv"
 TEXT_FILE = "text.txt"
 ASSEMBLY_SUFFIX = ".nc"
 
@@ -86,15 +93,18 @@ def _read_tables(folder: Path, findings: Findings, max_bytes: int) -> Material:
     for name in (STIMULI_FILE, UNITS_FILE):
         if not (folder / name).is_file():
             findings.error("file_missing", f"there is no {name}")
-    responses = [name for name in FILES if (folder / name).is_file()]
-    if len(responses) != 1:
-        found = f"there are {listed(responses)}" if responses else "there is none"
+    names = [name for name in FILES if (folder / name).is_file()]
+    if len(names) != 1:
+        found = f"there are {listed(names)}" if names else "there is none"
         findings.error("file_missing", f"one of {', '.join(FILES)} has to be there; {found}")
-    stimuli, units = folder / STIMULI_FILE, folder / UNITS_FILE
-    return Material(
-        stimuli=read_table(stimuli, STIMULI_COLUMNS, STIMULI_EXTRAS, findings) if stimuli.is_file() else None,
-        units=read_table(units, UNITS_COLUMNS, UNITS_EXTRAS, findings) if units.is_file() else None,
-        responses=(
-            read_responses(folder / responses[0], findings, max_bytes=max_bytes) if len(responses) == 1 else None
-        ),
-    )
+    stimuli = _read_table(folder / STIMULI_FILE, STIMULI_COLUMNS, STIMULI_EXTRAS, findings)
+    units = _read_table(folder / UNITS_FILE, UNITS_COLUMNS, UNITS_EXTRAS, findings)
+    if len(names) != 1:
+        return Material(stimuli=stimuli, units=units, responses=None)
+    unit_ids = (units or {}).get("unit_id", ())
+    responses = read_responses(folder / names[0], findings, max_bytes=max_bytes, unit_ids=unit_ids)
+    return Material(stimuli=stimuli, units=units, responses=responses)
+
+
+def _read_table(path: Path, needed: Sequence[str], extras: Sequence[str], findings: Findings) -> Table | None:
+    return read_table(path, needed, extras, findings) if path.is_file() else None

@@ -21,7 +21,7 @@ from .linter import lint
 from .manifest import PartCounts
 from .material import Material, Report
 from .reading import read_material
-from .response_checks import aligned
+from .response_order import aligned
 
 
 def take_recording(

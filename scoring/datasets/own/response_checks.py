@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,9 @@ from ...errors import DataMalformed
 from ...recording import ResponseArray
 from ...types import IndexArray
 from .arrangement import folds_of_parts, parts_of
-from .findings import Findings, listed, rows_listed
-from .material import Responses, Table, n_rows
+from .findings import Findings, agreeing, counted, listed, rows_listed
+from .material import UNITS_COLUMNS, Responses, Table, is_whole
+from .response_order import aligned, lines_in_order
 
 BoolArray = NDArray[np.bool_]
 
@@ -20,57 +21,62 @@ N_UNITS_NAMED = 4
 """Units whose missing rows are listed."""
 
 
-def aligned(responses: Responses, stimuli: Table, units: Table, findings: Findings) -> ResponseArray | None:
-    """The responses in the order of both tables, (n_stimuli, n_units); None, with errors, where they disagree."""
-    n_before = len(findings.errors)
-    shape, wanted = responses.values.shape, (n_rows(stimuli), n_rows(units))
-    for own, other, what, table in zip(shape, wanted, ("rows", "columns"), ("stimuli", "units"), strict=True):
-        if own != other:
-            findings.error("lengths_disagree", f"the responses have {own} {what}, but there are {other} {table}")
-    rows = _order(responses.stimulus_ids, stimuli["stimulus_id"], "rows", findings)
-    columns = _order(responses.unit_ids, units["unit_id"], "columns", findings)
-    if len(findings.errors) > n_before:
-        return None
-    values = responses.values if rows is None else responses.values[rows]
-    return values if columns is None else np.ascontiguousarray(values[:, columns])
-
-
 def check_responses(
-    responses: Responses, stimuli: Table, units: Table, findings: Findings, *, n_folds: int | None
+    responses: Responses, stimuli: Table | None, units: Table | None, findings: Findings, *, n_folds: int | None
 ) -> None:
-    """Look over the responses of each part, and of each participant in each grouped fold where folds can be made."""
+    """Look over the responses of each part, and of each participant in each grouped fold where folds can be made.
+
+    What is infinite is told also where responses and tables disagree or a table is missing.
+    """
+    is_finite = _check_finite(responses, units, findings)
     values = aligned(responses, stimuli, units, findings)
-    if values is None:
+    if values is None or stimuli is None or units is None or not is_finite or not is_whole(units, UNITS_COLUMNS):
         return
-    infinite = np.isinf(values)
-    if infinite.any():
-        _say_where(infinite, units, "value_infinite", "infinite values in", findings.error)
-        return
-    part = np.array(parts_of(stimuli))
-    is_complete = {
-        name: _check_part(values, np.flatnonzero(part == name), name, units, findings) for name in dict.fromkeys(part)
-    }
-    _check_participants(np.any([*is_complete.values()], axis=0), units, findings)
+    part, lines, is_complete = np.array(parts_of(stimuli)), lines_in_order(responses, stimuli), []
+    for name in dict.fromkeys(part):
+        rows = np.flatnonzero(part == name)
+        is_missing = _missing_in_some(values, rows)
+        if is_missing.any():
+            what = f"part {name}: units without a value in some of its rows are left out of it;"
+            findings.warn("value_missing", f"{what} {_places(is_missing, units['unit_id'], lines)}")
+        is_complete.append(_check_part(values, rows, name, units, findings))
+    _check_participants(np.any(is_complete, axis=0), units, findings)
     _check_folds(values, stimuli, units, findings, n_folds=n_folds)
+
+
+def _check_finite(responses: Responses, units: Table | None, findings: Findings) -> bool:
+    """Whether nothing is infinite; with an error that says where, by the rows of the responses' own file."""
+    is_infinite = np.isinf(responses.values)
+    if not is_infinite.any():
+        return True
+    n_columns = responses.values.shape[1]
+    names = responses.unit_ids or (units or {}).get("unit_id", ())
+    if len(names) != n_columns:
+        names = tuple(f"column {number}" for number in range(1, n_columns + 1))
+    findings.error("value_infinite", f"infinite values in {_places(is_infinite, names, responses.lines)}")
+    return False
+
+
+def _missing_in_some(values: ResponseArray, rows: IndexArray) -> BoolArray:
+    """Where a unit has no value that has one in other rows of a part, (n_stimuli, n_units)."""
+    found, is_missing = np.zeros(values.shape, dtype=bool), np.isnan(values[rows])
+    found[rows] = is_missing & ~is_missing.all(axis=0)
+    return found
 
 
 def _check_part(values: ResponseArray, rows: IndexArray, name: str, units: Table, findings: Findings) -> BoolArray:
     """Which units have a value in every row of a part."""
     own = values[rows]
-    is_missing = np.isnan(own)
-    is_complete = np.asarray(~is_missing.any(axis=0))
-    in_some = np.zeros(values.shape, dtype=bool)
-    in_some[rows] = is_missing & ~is_missing.all(axis=0)
-    if in_some.any():
-        what = f"part {name}: units without a value in some of its rows are left out of it;"
-        _say_where(in_some, units, "value_missing", what, findings.warn)
+    is_complete = np.asarray(~np.isnan(own).any(axis=0))
     if not is_complete.any():
         findings.error("part_without_units", f"part {name} has no unit with a value in each of its {len(rows)} rows")
         return is_complete
     is_constant = is_complete & (own.max(axis=0) == own.min(axis=0))
     if is_constant.any():
         names = listed(units["unit_id"][unit] for unit in np.flatnonzero(is_constant))
-        detail = f"part {name}: {is_constant.sum()} units do not vary and count as without a value: {names}"
+        n_constant = int(is_constant.sum())
+        verbs = agreeing(n_constant, "does not vary and counts", "do not vary and count")
+        detail = f"part {name}: {counted(n_constant, 'unit')} {verbs} as without a value: {names}"
         findings.warn("unit_constant", detail)
     return is_complete
 
@@ -102,26 +108,12 @@ def _check_folds(
                 findings.error("participant_constant", detail)
 
 
-def _order(given: Sequence[str] | None, wanted: Sequence[str], what: str, findings: Findings) -> IndexArray | None:
-    """Where each wanted name stands among those given; None where nothing is named, or, with an error, not the same."""
-    if given is None:
-        return None
-    place = {name: index for index, name in enumerate(given)}
-    missing, strange = [name for name in wanted if name not in place], sorted({*given} - {*wanted})
-    if missing or strange or len(place) != len(given):
-        lacking = f"; lacking: {listed(missing)}" if missing else ""
-        unknown = f"; unknown: {listed(strange)}" if strange else ""
-        findings.error("names_disagree", f"the {what} of the responses are not named as in the table{lacking}{unknown}")
-        return None
-    return np.array([place[name] for name in wanted], dtype=np.intp)
-
-
-def _say_where(is_bad: BoolArray, units: Table, code: str, what: str, say: Callable[[str, str], None]) -> None:
+def _places(is_bad: BoolArray, names: Sequence[str], lines: Sequence[int] | None) -> str:
     """Which units are concerned, and of the first ones in which rows."""
     concerned = np.flatnonzero(is_bad.any(axis=0))
     places = [
-        f"{listed([units['unit_id'][unit]])} ({rows_listed(np.flatnonzero(is_bad[:, unit]).tolist())})"
+        f"{listed([names[unit]])} ({rows_listed(np.flatnonzero(is_bad[:, unit]).tolist(), lines)})"
         for unit in concerned[:N_UNITS_NAMED]
     ]
     more = f" and {len(concerned) - N_UNITS_NAMED} more" if len(concerned) > N_UNITS_NAMED else ""
-    say(code, f"{what} {len(concerned)} units: {', '.join(places)}{more}")
+    return f"{counted(len(concerned), 'unit')}: {', '.join(places)}{more}"

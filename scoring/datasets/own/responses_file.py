@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,18 +19,19 @@ FILES = ("responses.npy", "responses.csv", "responses.parquet")
 _NPY_START = b"\x93NUMPY"
 
 
-def read_responses(path: Path, findings: Findings, *, max_bytes: int) -> Responses | None:
+def read_responses(path: Path, findings: Findings, *, max_bytes: int, unit_ids: Sequence[str] = ()) -> Responses | None:
     """The responses in a file; None, with errors, where they cannot be read.
 
     `.npy` is an array (n_stimuli, n_units). `.csv` and `.parquet` have a column for each unit, named by its id, and
-    maybe `stimulus_id`; an empty cell is NaN. `max_bytes` bounds what Parquet may unpack to.
+    maybe `stimulus_id`; an empty cell is NaN. `max_bytes` bounds what Parquet may unpack to. `unit_ids` are those that
+    are expected, if that is known.
     """
     if path.stat().st_size == 0:
         findings.error("file_empty", f"{path.name} is empty")
         return None
     if path.suffix == ".npy":
         return _read_array(path, findings)
-    return _read_csv(path, findings) if path.suffix == ".csv" else _read_parquet(path, findings, max_bytes)
+    return _read_csv(path, unit_ids, findings) if path.suffix == ".csv" else _read_parquet(path, findings, max_bytes)
 
 
 def as_responses(values: ResponseArray, name: str, findings: Findings) -> ResponseArray | None:
@@ -61,14 +63,14 @@ def _read_array(path: Path, findings: Findings) -> Responses | None:
         )
         return None
     numbers = as_responses(values, path.name, findings)
-    return None if numbers is None else Responses(values=numbers)
+    return None if numbers is None else Responses(values=numbers, file=path.name)
 
 
-def _read_csv(path: Path, findings: Findings) -> Responses | None:
-    rows = read_rows(path, findings)
+def _read_csv(path: Path, unit_ids: Sequence[str], findings: Findings) -> Responses | None:
+    rows = read_rows(path, (STIMULUS_ID, *unit_ids), findings)
     if rows is None:
         return None
-    header, *body = rows
+    header, body = rows.header, rows.body
     place = header.index(STIMULUS_ID) if STIMULUS_ID in header else None
     ids = None if place is None else tuple(row.pop(place) for row in body)
     names = tuple(name for name in header if name != STIMULUS_ID)
@@ -76,13 +78,14 @@ def _read_csv(path: Path, findings: Findings) -> Responses | None:
         findings.error("column_missing", f"{path.name} has no column for any unit")
         return None
     values = np.empty((len(body), len(names)))
-    for row, cells in enumerate(body):
+    for row, (line, cells) in enumerate(zip(rows.lines, body, strict=True)):
         numbers = numbers_of(cells)
         if isinstance(numbers, str):
-            findings.error("not_numbers", f"{path.name}: row {row + 1} holds {shown(numbers)}, which is not a number")
+            where = f"{path.name} line {line}, column {shown(names[cells.index(numbers)])}"
+            findings.error("not_numbers", f"{where}: {shown(numbers)} is not a number")
             return None
         values[row] = numbers
-    return Responses(values=values, stimulus_ids=ids, unit_ids=names)
+    return Responses(values=values, file=path.name, lines=rows.lines, stimulus_ids=ids, unit_ids=names)
 
 
 def _read_parquet(path: Path, findings: Findings, max_bytes: int) -> Responses | None:
@@ -101,4 +104,4 @@ def _read_parquet(path: Path, findings: Findings, max_bytes: int) -> Responses |
     for place, name in enumerate(names):
         values[:, place] = table.column(name).to_numpy()
     stimulus_ids = tuple(str(value) for value in table.column(STIMULUS_ID).to_pylist()) if ids else None
-    return Responses(values=values, stimulus_ids=stimulus_ids, unit_ids=names)
+    return Responses(values=values, file=path.name, stimulus_ids=stimulus_ids, unit_ids=names)
