@@ -206,7 +206,7 @@ def test_a_form_without_scripts_leads_to_the_address_that_the_api_understands(cl
         ("/?benchmarks=futrel2018", "benchmarks", "did you mean"),
         ("/compare?models=a,b,c,d,e", "models", "at most 4"),
         ("/compare?models=a&protocol=groped", "protocol", "did you mean"),
-        ("/jobs?status=lost", "status", "Input should be"),
+        ("/jobs?status=lost", "status", "status has to be"),
     ],
 )
 def test_a_bad_filter_says_at_its_field_what_to_do(client: TestClient, path: str, field: str, hint: str) -> None:
