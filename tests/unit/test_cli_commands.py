@@ -119,8 +119,27 @@ def test_bad_input_exits_with_2_and_shows_detail_and_hint(
     server.on("POST /v1/jobs", PROBLEM, status=422)
     assert invoke("score", "gpt2", "-b", "pereira", "--server", server.url) == 2
     shown = capsys.readouterr().err
-    assert "'pereira' is not a benchmark" in shown
+    assert "'pereira' is not a benchmark [benchmark_unknown] (benchmarks.0)" in shown
     assert "did you mean pereira2018-example?" in shown
+
+
+def test_a_field_that_the_detail_names_is_not_named_twice(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "options.pooling has to be 'last' or 'mean'"
+    server.on("POST /v1/jobs", {**PROBLEM, "detail": detail, "param": "options.pooling"}, status=422)
+    assert invoke("score", "gpt2", "-b", "b", "--pooling", "avg", "--server", server.url) == 2
+    assert capsys.readouterr().err.count("options.pooling") == 1
+
+
+def test_the_code_of_an_error_of_several_lines_stands_on_the_first(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "error a: wrong\nwarning b: odd"
+    server.on("POST /v1/jobs", {**PROBLEM, "code": "recording_refused", "detail": detail, "param": None}, status=422)
+    assert invoke("score", "gpt2", "-b", "b", "--server", server.url) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["error: error a: wrong [recording_refused]", "warning b: odd"]
 
 
 def test_score_without_a_benchmark_exits_with_2(invoke: Invoke) -> None:
