@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from scoring.registry import did_you_mean
 
+from .errors import RequestInvalid
+
 UNKNOWN, ABSENT, NOT_OF_PATTERN = "extra_forbidden", "missing", "string_pattern_mismatch"
 _CHOICES = frozenset({"literal_error", "enum"})
 _TYPES = frozenset({"bool", "float", "int", "str"})
@@ -49,9 +51,11 @@ def misfit_of_request(errors: Sequence[Mapping[str, Any]], request: Request) -> 
     return _first(errors, _models(request), start=1)
 
 
-def unknown_parameter(name: str, known: Sequence[str] = ()) -> tuple[str, str]:
-    """Detail and hint for a parameter that an address does not take."""
-    return f"{dotted([name])} is not a parameter of this address", _instead(name, known) or "it takes none"
+def unknown_parameter(name: str, known: Sequence[str] = ()) -> RequestInvalid:
+    """The error of a parameter that an address does not take."""
+    param = dotted([name])
+    hint = _instead(name, known) or "it takes none"
+    return RequestInvalid(f"{param} is not a parameter of this address", hint=hint, param=param)
 
 
 def dotted(place: Sequence[Any]) -> str | None:

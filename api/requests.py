@@ -84,8 +84,7 @@ def refuse_parameters(request: Request) -> None:
     """Raises RequestInvalid as NoParameters does, for a call that is too frequent to be checked by a model."""
     if request.scope["query_string"]:
         name = next(iter(request.query_params), "")
-        detail, hint = unknown_parameter(name)
-        raise RequestInvalid(detail, hint=hint, param=dotted([name]))
+        raise unknown_parameter(name)
 
 
 class ModelReference(_Body):
@@ -281,8 +280,7 @@ class JobsQuery(_Page):
         for name, value in (self.model_extra or {}).items():
             label = name.removeprefix(LABEL_PREFIX)
             if label == name or not LABEL_NAME.fullmatch(label):
-                detail, hint = unknown_parameter(name, [*type(self).model_fields, f"{LABEL_PREFIX}<name>"])
-                raise RequestInvalid(detail, hint=hint, param=dotted([name]))
+                raise unknown_parameter(name, [*type(self).model_fields, f"{LABEL_PREFIX}<name>"])
             if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
                 raise RequestInvalid("A label is given once, as at most 256 printable characters", param=dotted([name]))
             found[label] = value
