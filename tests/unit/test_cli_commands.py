@@ -142,8 +142,26 @@ def test_the_code_of_an_error_of_several_lines_stands_on_the_first(
     assert lines[:2] == ["error: error a: wrong [recording_refused]", "warning b: odd"]
 
 
-def test_score_without_a_benchmark_exits_with_2(invoke: Invoke) -> None:
+def test_score_without_a_benchmark_exits_with_2(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("score", "gpt2") == 2
+    assert "on which benchmark?" in capsys.readouterr().err
+
+
+def test_benchmarks_stand_after_the_model_or_after_their_option(server: Server, invoke: Invoke) -> None:
+    finished(server)
+    assert invoke("score", "gpt2", "a", "-b", "b", "c", "--no-wait", "--server", server.url) == 0
+    assert invoke("score", "gpt2", "a", "--no-wait", "--server", server.url) == 0
+    assert [body["benchmarks"] for _, body in server.requests] == [["b", "a", "c"], ["a"]]
+
+
+def test_a_word_after_the_model_that_is_no_benchmark_may_be_a_name_without_quotes(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs", PROBLEM, status=422)
+    assert invoke("score", "my", "model", "-b", "demo-fmri", "--server", server.url) == 2
+    shown = capsys.readouterr().err
+    assert "did you mean pereira2018-example? — words after the model 'my' are benchmarks" in shown
+    assert "needs quotes" in shown
 
 
 @pytest.mark.parametrize("arguments", [("jobs",), ("leaderboard",), ("cancel", "job_1"), ("score", "m", "-b", "b")])
