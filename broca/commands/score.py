@@ -18,9 +18,7 @@ from .locally import score_locally
 from .options import BENCHMARK, JSON, LOCAL, MODEL, PROTOCOL, QUIET, REVISION, SERVER
 from .reading import ADAPTER, CONTEXT, DTYPE, POOLING, PROMPT_FORMAT, SURPRISAL, given
 
-MORE = typer.Argument(
-    None, metavar="BENCHMARK", autocompletion=completion.benchmarks, help="Benchmarks, as after -b."
-)
+MORE = typer.Argument(None, metavar="BENCHMARK", autocompletion=completion.benchmarks, help="Benchmarks, as after -b.")
 
 
 def score(

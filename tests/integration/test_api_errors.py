@@ -120,6 +120,8 @@ def test_a_field_that_is_absent_under_another_name_is_asked_after(client: TestCl
     [
         ("/v1/leaderboard?tunning=base", "tunning", "did you mean tuning?"),
         ("/v1/leaderboard?format=jsn", "format", "did you mean json"),
+        ("/v1/leaderboard?tuning=instrct", "tuning", "did you mean instruct?"),
+        ("/v1/pairs?tuning=instrct", "tuning", "did you mean instruct?"),
         ("/v1/jobs?statu=failed", "statu", "did you mean status?"),
         ("/v1/jobs/job_1?verbose=1", "verbose", "it takes none"),
     ],

@@ -211,6 +211,36 @@ def test_leaderboard_shows_values_and_why_others_are_missing(
     assert "timeout" in shown
 
 
+def test_leaderboard_says_who_has_no_average_and_what_averages_are_of(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, never = {"value": 0.5, "score": "s"}, {"value": None, "missing": "never_run"}
+    one = {"rank": None, "model": {"id": "m1"}, "average": None, "scores": {"a": value, "b": value, "own/c": never}}
+    other = {"rank": None, "model": {"id": "m2"}, "average": None, "scores": {"a": value, "b": never, "own/c": value}}
+    columns = [{"key": "a", "unit": "normalised"}, {"key": "b", "unit": "raw"}, {"key": "own/c", "unit": "raw"}]
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": columns, "data": [one, other]}
+    board |= {"snapshot": None, "average_unit": "raw"}
+    server.on("GET /v1/leaderboard?protocol=grouped&sort=-average", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": []})
+    assert invoke("leaderboard", "--server", server.url) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 of 2 models have scores in all 3 columns" in shown
+    assert "--benchmarks a " in shown + " "
+    assert "average of raw scores, as not every column is normalised" in shown
+
+
+def test_an_empty_leaderboard_names_the_filters_that_nothing_passes(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": [], "data": [], "snapshot": None}
+    server.on("GET /v1/leaderboard?protocol=grouped&tuning=instruct&params_min=5&sort=-average", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": []})
+    assert invoke("leaderboard", "--tuning", "instruct", "--params-min", "5", "--server", server.url) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no model with scores passes --tuning instruct --params-min 5" in shown
+    assert "no scores yet" not in shown
+
+
 def test_a_diff_shows_what_changed_each_model(
     server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
