@@ -21,6 +21,14 @@ from ..results import BaselineScore, Job, ProblemDocument, Progress, Result, Sco
 WIDTH_OF_A_FILE = 240
 """Columns where the output is no terminal: nothing is cut off."""
 
+COMMANDS_OF_CALLS = {
+    "GET /v1/jobs": "broca jobs",
+    "POST /v1/jobs": "broca score",
+    "POST /v1/models": "broca models import",
+    "POST /v1/analyses": "broca analyse",
+}
+"""What a hint of the server may name, and the command that does the same."""
+
 _STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow", "running": "cyan"}
 
 
@@ -81,7 +89,14 @@ def show_problem(detail: str, *, code: str, hint: str | None, param: str | None 
     where = f" ({param})" if param and param not in detail else ""
     console.print(f"{first} [{code}]{where}{newline}{others}", style="red", markup=False)
     if hint:
-        console.print(f"hint: {hint}", markup=False)
+        console.print(f"hint: {_as_commands(hint)}", markup=False)
+
+
+def _as_commands(hint: str) -> str:
+    """The hint with commands in place of the calls that they stand for."""
+    for call, command in COMMANDS_OF_CALLS.items():
+        hint = hint.replace(f"{call} ", f"`{command}` ")
+    return hint
 
 
 def show_failed_runs(job: Job) -> None:
