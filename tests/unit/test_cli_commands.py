@@ -438,6 +438,26 @@ def test_models_show_tells_what_a_model_is_and_what_stands_in_its_way(
     assert json.loads(capsys.readouterr().out)["model"]["n_layers"] == 12
 
 
+def test_models_show_leaves_out_of_a_local_model_what_the_hub_alone_knows(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = {**PREFLIGHT["model"], "id": "local/mine", "revision": None, "download_bytes": 0}
+    server.on("POST /v1/jobs?validate_only=true", {**PREFLIGHT, "ok": True, "checks": [], "model": local})
+    assert invoke("models", "show", "local/mine", "--server", server.url) == 0
+    shown = capsys.readouterr().out
+    assert "124,439,808" in shown
+    assert "revision" not in shown
+    assert "download" not in shown
+
+
+def test_a_hint_names_the_command_in_place_of_the_call(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("GET /v1/jobs/job_9", {**PROBLEM, "hint": "GET /v1/jobs lists the jobs"}, status=404)
+    assert invoke("jobs", "show", "job_9", "--server", server.url) == 2
+    assert "hint: `broca jobs` lists the jobs" in capsys.readouterr().err
+
+
 def test_analyse_shows_its_table_its_source_and_what_limits_it(
     server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
