@@ -112,7 +112,8 @@ def _said(name: str, message: str) -> str:
     message = _AFTERWARDS.sub("", message)
     if _SHOULD.match(message):
         return f"{name} has to {_SHOULD.sub('', message, count=1)}"
-    return f"{name}: {message.removeprefix('Value error, ')}"
+    message = message.removeprefix("Value error, ")
+    return f"{name} {message}" if message.startswith("has to ") else f"{name}: {message}"
 
 
 def _models(request: Request) -> list[type[BaseModel]]:

@@ -47,7 +47,7 @@ def _label_name(text: str) -> str:
 
 def _context_name(text: str) -> str:
     if not re.fullmatch(CONTEXT_PATTERN, text):
-        raise ValueError("It is one of story, sentence, concat, window:N, where N is a number of stimuli, at least 1")
+        raise ValueError("has to be one of story, sentence, concat, window:N, where N is a number of stimuli")
     return text
 
 

@@ -64,12 +64,12 @@ def leaderboard(
             return
         board = client.leaderboard(**filters)
         ids = [row.model.id for row in board.data]
-        show(board, lambda: _picture(client, board, _chosen(filters)), as_json=as_json, quiet=quiet, ids=ids)
+        show(board, lambda: _picture(client, board, filters), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def show_board(client: Client, board: Leaderboard) -> None:
     """Print the leaderboard as a table."""
-    results_console().print(_picture(client, board))
+    results_console().print(_picture(client, board, BoardFilters()))
 
 
 def _chosen(filters: BoardFilters) -> str:
@@ -78,7 +78,7 @@ def _chosen(filters: BoardFilters) -> str:
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in models.items() if value is not None)
 
 
-def _picture(client: Client, board: Leaderboard, chosen: str = "") -> Group:
+def _picture(client: Client, board: Leaderboard, filters: BoardFilters) -> Group:
     planted = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
     shown = {name for row in board.data for name in row.scores}
     columns = [column for column in board.columns if column.key in shown]
@@ -100,20 +100,18 @@ def _picture(client: Client, board: Leaderboard, chosen: str = "") -> Group:
         cells = [_cell(row.scores.get(column.key)) for column in columns]
         beside = [number(row.model.properties.get(name)) for name in properties]
         table.add_row(*_places(row, has_ties), row.model.id, *beside, *cells, number(row.average))
-    notes = [Text(note) for note in _notes(board, columns, chosen)]
+    notes = [Text(note) for note in _notes(board, columns, filters)]
     if planted & shown:
         notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
     return Group(table, *notes)
 
 
-def _notes(board: Leaderboard, columns: Sequence[Column], chosen: str) -> Iterator[str]:
+def _notes(board: Leaderboard, columns: Sequence[Column], filters: BoardFilters) -> Iterator[str]:
     """Why there are no rows, or no averages, and what averages are of where cells show something else."""
     if not board.data:
-        yield (
-            f"no model with scores passes {chosen}; --synthetic shows scores on planted data, too"
-            if chosen
-            else "no scores to show; --synthetic shows those on planted data, too"
-        )
+        chosen = _chosen(filters)
+        beyond = "" if filters.get("include_synthetic") else "; --synthetic shows scores on planted data, too"
+        yield f"{f'no model with scores passes {chosen}' if chosen else 'no scores to show'}{beyond}"
         return
     if len(columns) > 1 and (widest := _widest(board, columns)):
         n_whole = sum(row.average is not None for row in board.data)

@@ -78,9 +78,8 @@ def _submitted(
     try:
         return client.submit(model, benchmarks, protocol, **asked)
     except BadRequest as error:
-        if is_typed and error.code == "benchmark_unknown":
-            told = f"words after the model {model!r} are benchmarks; a name that holds a space needs quotes"
-            error.hint = f"{error.hint} — {told}" if error.hint else told
+        if is_typed and error.code == "benchmark_unknown" and not error.hint:
+            error.hint = f"words after the model {model!r} are benchmarks; a name that holds a space needs quotes"
         raise
 
 

@@ -89,7 +89,7 @@ def test_every_error_is_a_problem(client: TestClient, method: str, path: str, st
     [
         ({"options": {"pooling": "avg"}}, "options.pooling", "options.pooling has to be 'last' or 'mean'", None),
         ({"options": {"pooling": "maen"}}, "options.pooling", "'last' or 'mean'", "did you mean mean?"),
-        ({"options": {"context": "window"}}, "options.context", "story, sentence, concat, window:N", None),
+        ({"options": {"context": "window"}}, "options.context", "options.context has to be one of story,", None),
         ({"options": {"poolng": "mean"}}, "options.poolng", "not a known field", "did you mean pooling?"),
         ({"options": {"seed": 1}}, "options.seed", "not a known field", "dtype, context, pooling, prompt_format"),
         ({"model": {"id": "gpt2", "revison": "x"}}, "model.revison", "not a known field", "did you mean revision?"),

@@ -157,10 +157,10 @@ def test_benchmarks_stand_after_the_model_or_after_their_option(server: Server, 
 def test_a_word_after_the_model_that_is_no_benchmark_may_be_a_name_without_quotes(
     server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.on("POST /v1/jobs", PROBLEM, status=422)
+    server.on("POST /v1/jobs", {**PROBLEM, "hint": None}, status=422)
     assert invoke("score", "my", "model", "-b", "demo-fmri", "--server", server.url) == 2
     shown = capsys.readouterr().err
-    assert "did you mean pereira2018-example? — words after the model 'my' are benchmarks" in shown
+    assert "hint: words after the model 'my' are benchmarks" in shown
     assert "needs quotes" in shown
 
 
@@ -239,6 +239,10 @@ def test_an_empty_leaderboard_names_the_filters_that_nothing_passes(
     shown = " ".join(capsys.readouterr().out.split())
     assert "no model with scores passes --tuning instruct --params-min 5" in shown
     assert "no scores yet" not in shown
+    assert "--synthetic" in shown
+    server.on("GET /v1/leaderboard?protocol=grouped&tuning=base&sort=-average&include_synthetic=true", board)
+    assert invoke("leaderboard", "--tuning", "base", "--synthetic", "--server", server.url) == 0
+    assert "--synthetic" not in capsys.readouterr().out
 
 
 def test_a_diff_shows_what_changed_each_model(
