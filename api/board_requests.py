@@ -22,6 +22,10 @@ def _in_calendar(at: AwareDatetime) -> AwareDatetime:
 At = Annotated[AwareDatetime, BeforeValidator(spelled_out), AfterValidator(_in_calendar)]
 
 
+TuningName = Literal["base", "instruct", "ablation"]
+"""What a tuning can be; others are none of any model."""
+
+
 class _Board(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +56,9 @@ class LeaderboardQuery(_Columns):
     snapshot: At | None = Field(default=None, description="The board as it stood at this time; as it is when absent.")
     models: LongText | None = Field(default=None, description="Only these models, separated by commas.")
     family: Text | None = Field(default=None, description="Only models of this family.")
-    tuning: Name | None = Field(default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`.")
+    tuning: TuningName | None = Field(
+        default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`."
+    )
     params_min: int | None = Field(default=None, ge=0, le=2**53, description="Only models of so many parameters.")
     params_max: int | None = Field(default=None, ge=0, le=2**53, description="Only models of at most so many.")
     sort: Name = Field(

@@ -6,8 +6,7 @@ A browser that asks for a page is told the same by a page.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -27,6 +26,7 @@ from .errors import (
     RouteNotFound,
     error_codes,
 )
+from .misfits import misfit_of_request
 from .pages.rendering import methods_of, page_answer, render, wants_page
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,8 +53,6 @@ STATUS_BY_CODE: Mapping[str, int] = {
 """Statuses of errors from below that are not the usual 422."""
 
 _PARAMETER = re.compile(r"{\w+}")
-_TYPES = frozenset({"bool", "float", "int", "str"})
-_FIELD_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 class Problem(BaseModel):
@@ -148,10 +146,9 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     place = tuple(first["loc"])
     if first["type"] == "json_invalid" or (place == ("body",) and first["type"] == "missing"):
         return answer_to(request, BodyMalformed("the body is not a JSON document", hint="send a JSON object"))
-    detail = str(first["msg"]).removeprefix("Value error, ")
-    if place[:2] == ("body", "options"):
-        return answer_to(request, OptionUnknown(detail, param=dotted(place[1:])))
-    return answer_to(request, RequestInvalid(detail, param=dotted(place[1:])))
+    found = misfit_of_request(error.errors(), request)
+    kind = OptionUnknown if place[0] == "body" and found.place[:1] == ("options",) else RequestInvalid
+    return answer_to(request, kind(found.detail, hint=found.hint, param=found.param))
 
 
 def _on_http(request: Request, error: Exception) -> Response:
@@ -185,19 +182,3 @@ def _on_unexpected(request: Request, _: Exception) -> Response:
     detail = "something unexpected went wrong"
     hint = "the server's log has more under this request id"
     return problem_response(request, ApiError(detail, hint=hint), status=500, headers={})
-
-
-def dotted(place: Sequence[Any]) -> str | None:
-    """A place such as ("benchmarks", 1) as `benchmarks[1]`; names that cannot be a field's are not repeated.
-
-    Where a field takes several types, the place ends with the type that was tried, which is no field.
-    """
-    name = ""
-    if len(place) > 1 and place[-1] in _TYPES:
-        place = place[:-1]
-    for part in place:
-        if isinstance(part, int):
-            name += f"[{part}]"
-        else:
-            name += ("." if name else "") + (part if _FIELD_NAME.fullmatch(str(part)) else "?")
-    return name or None

@@ -23,7 +23,7 @@ from storage.jobs import LABEL_NAME
 from storage.states import JobStatus
 
 from .errors import RequestInvalid
-from .problems import dotted
+from .misfits import dotted, unknown_parameter
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -39,10 +39,27 @@ def _printable(text: str) -> str:
     return text
 
 
+def _label_name(text: str) -> str:
+    if not LABEL_NAME.fullmatch(text):
+        raise ValueError("A label's name has 1 to 64 letters, digits, dots, hyphens or underscores")
+    return text
+
+
+def _context_name(text: str) -> str:
+    if not re.fullmatch(CONTEXT_PATTERN, text):
+        raise ValueError("has to be one of story, sentence, concat, window:N, where N is a number of stimuli")
+    return text
+
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_printable)]
 Text = Annotated[str, StringConstraints(max_length=256), AfterValidator(_printable)]
 LongText = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_printable)]
-LabelName = Annotated[str, StringConstraints(pattern=rf"^{LABEL_NAME.pattern}$")]
+LabelName = Annotated[
+    str, AfterValidator(_label_name), WithJsonSchema({"type": "string", "pattern": rf"^{LABEL_NAME.pattern}$"})
+]
+ContextName = Annotated[
+    str, AfterValidator(_context_name), WithJsonSchema({"type": "string", "pattern": rf"^({CONTEXT_PATTERN})$"})
+]
 PageToken = Annotated[str, StringConstraints(max_length=512), AfterValidator(_printable)]
 
 
@@ -67,7 +84,7 @@ def refuse_parameters(request: Request) -> None:
     """Raises RequestInvalid as NoParameters does, for a call that is too frequent to be checked by a model."""
     if request.scope["query_string"]:
         name = next(iter(request.query_params), "")
-        raise RequestInvalid("Extra inputs are not permitted", param=dotted([name]))
+        raise unknown_parameter(name)
 
 
 class ModelReference(_Body):
@@ -114,7 +131,7 @@ class Options(_Body):
     """How the model is loaded and how it reads. `dtype` `auto` is bfloat16 on a GPU and float32 on a CPU."""
 
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    context: Annotated[str, StringConstraints(pattern=rf"^({CONTEXT_PATTERN})$")] = "story"
+    context: ContextName = "story"
     pooling: Literal["last", "mean"] = "last"
     prompt_format: Literal["plain", "chat"] = "plain"
     surprisal: Literal["auto", "pseudo-log-likelihood"] = "auto"
@@ -263,7 +280,7 @@ class JobsQuery(_Page):
         for name, value in (self.model_extra or {}).items():
             label = name.removeprefix(LABEL_PREFIX)
             if label == name or not LABEL_NAME.fullmatch(label):
-                raise RequestInvalid("There is no such parameter", param=dotted([name]))
+                raise unknown_parameter(name, [*type(self).model_fields, f"{LABEL_PREFIX}<name>"])
             if not isinstance(value, str) or len(value) > 256 or not value.isprintable():
                 raise RequestInvalid("A label is given once, as at most 256 printable characters", param=dotted([name]))
             found[label] = value

@@ -25,6 +25,9 @@ PIECE_BYTES = 1 << 18
 
 KEY_HINT = "a key begins with broca_; is BROCA_API_KEY what `broca keys create` printed?"
 
+_BARE_ADDRESS = re.compile(r"[A-Za-z0-9.\-]+(:[0-9]+)?/?")
+"""A host, and maybe its port, as people write them."""
+
 _KEY_CHARACTERS = re.compile(r"[\x21-\x7e]{1,256}")
 
 Value = TypeVar("Value")
@@ -179,7 +182,9 @@ def _options(base_url: str, api_key: str | None, timeout_s: float) -> dict[str, 
     except httpx.InvalidURL as error:
         raise ServerUnreachable(f"{base_url!r} is not an address: {error}") from error
     if url.scheme not in {"http", "https"} or not url.host:
-        raise ServerUnreachable(f"{base_url!r} is not an address that begins with http:// or https://")
+        meant = f"http://{base_url}"
+        hint = f"write {meant}" if _BARE_ADDRESS.fullmatch(base_url) else "write it as http://127.0.0.1:8000"
+        raise ServerUnreachable(f"{base_url!r} is not an address that begins with http:// or https://", hint=hint)
     return {
         "base_url": url,
         "timeout": timeout_s,

@@ -76,5 +76,5 @@ def _detail(found: Difference) -> str:
     interval = "" if found.low is None else f" (95 % interval {found.low:.3f} to {found.high:.3f})"
     return (
         f"{_SAYS[CONTROLS[found.baseline]]} alone reach {found.baseline_raw:.3f} ({found.baseline}); "
-        f"the score is {found.value:+.3f} above that{interval}"
+        f"the score is {abs(found.value):.3f} {'below' if found.value < 0 else 'above'} that{interval}"
     )

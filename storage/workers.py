@@ -19,7 +19,7 @@ from .run_records import Run
 from .tables import WorkerRow
 from .transitions import NO_SYNC
 
-NOBODY = "waiting for a worker: none is running"
+NOBODY = "waiting for a worker to start"
 
 GPU_DEVICES = "cuda%"
 """The pattern, as SQL has it, of devices of the class `gpu`."""

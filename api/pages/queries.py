@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from scoring.errors import CodedError
 
 from ..errors import RequestInvalid
-from ..problems import answer_status, dotted
+from ..misfits import misfit_of
+from ..problems import answer_status
 from . import addresses
 
 Query = TypeVar("Query", bound=BaseModel)
@@ -61,10 +62,10 @@ def checked(model: type[Query], parameters: dict[str, str]) -> Query:
     try:
         return model.model_validate(parameters)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, model) from error
 
 
-def invalid(error: ValidationError) -> RequestInvalid:
+def invalid(error: ValidationError, model: type[BaseModel] | None = None) -> RequestInvalid:
     """The first thing that is wrong, as the API says it."""
-    first = error.errors()[0]
-    return RequestInvalid(str(first["msg"]).removeprefix("Value error, "), param=dotted(first["loc"]))
+    found = misfit_of(error, model)
+    return RequestInvalid(found.detail, hint=found.hint, param=found.param)

@@ -94,7 +94,7 @@ def _asked(fields: Fields) -> JobRequest:
     try:
         return JobRequest.model_validate(body)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, JobRequest) from error
 
 
 def _of_form(refusal: Refusal) -> Refusal:

@@ -56,11 +56,12 @@ def add_dataset(
         measure=measure,
         alignment=alignment,
     )
-    found, is_new = _accepted(folder, name, declared, settings_of(data_dir).own_dir)
+    own_dir = settings_of(data_dir).own_dir
+    found, is_new = _accepted(folder, name, declared, own_dir)
     said = {"id": found.benchmark_id, "version": found.version, "new": is_new, "sha256": found.manifest.sha256}
     document = said | asdict(found.manifest)
     ids = [found.benchmark_id]
-    show(document, lambda: _picture(found, is_new=is_new), as_json=as_json, quiet=quiet, ids=ids)
+    show(document, lambda: _picture(found, own_dir, is_new=is_new), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> tuple[OwnDataset, bool]:
@@ -84,14 +85,15 @@ def _accepted(folder: Path, name: str, declared: Declaration, own_dir: Path) -> 
         raise typer.Exit(2) from None
 
 
-def _picture(found: OwnDataset, *, is_new: bool) -> Group:
-    """What the data are, warnings, and the ceiling of each protocol that it is known under."""
+def _picture(found: OwnDataset, own_dir: Path, *, is_new: bool) -> Group:
+    """What the data are, warnings, the ceiling of each protocol that it is known under, and where all of it lies."""
     said = found.manifest
     table = Table(title=f"{found.benchmark_id} version {found.version}", title_justify="left", show_header=False)
     for row in _rows(said):
         table.add_row(*map(Text, row))
     notes = [] if is_new else [Text("the same data, declared equally, were there already")]
-    return Group(table, *notes)
+    where = f"kept in {own_dir.absolute()}; a server scores it if it uses the same data folder"
+    return Group(table, *notes, Text(where))
 
 
 def _rows(said: Manifest) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import typer
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ..board import Cell, Leaderboard, LeaderboardRow
+from ..board import Cell, Column, Leaderboard, LeaderboardRow
 from ..board_calls import BoardFilters
 from ..client import Client
 from . import board_history
@@ -62,15 +64,21 @@ def leaderboard(
             return
         board = client.leaderboard(**filters)
         ids = [row.model.id for row in board.data]
-        show(board, lambda: _picture(client, board), as_json=as_json, quiet=quiet, ids=ids)
+        show(board, lambda: _picture(client, board, filters), as_json=as_json, quiet=quiet, ids=ids)
 
 
 def show_board(client: Client, board: Leaderboard) -> None:
     """Print the leaderboard as a table."""
-    results_console().print(_picture(client, board))
+    results_console().print(_picture(client, board, BoardFilters()))
 
 
-def _picture(client: Client, board: Leaderboard) -> Group:
+def _chosen(filters: BoardFilters) -> str:
+    """The filters of models as they are written on the command line, nothing where there are none."""
+    models = {name: filters.get(name) for name in ("family", "tuning", "params_min", "params_max")}
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in models.items() if value is not None)
+
+
+def _picture(client: Client, board: Leaderboard, filters: BoardFilters) -> Group:
     planted = {benchmark.id for benchmark in client.benchmarks() if benchmark.synthetic}
     shown = {name for row in board.data for name in row.scores}
     columns = [column for column in board.columns if column.key in shown]
@@ -92,10 +100,37 @@ def _picture(client: Client, board: Leaderboard) -> Group:
         cells = [_cell(row.scores.get(column.key)) for column in columns]
         beside = [number(row.model.properties.get(name)) for name in properties]
         table.add_row(*_places(row, has_ties), row.model.id, *beside, *cells, number(row.average))
-    notes = [] if board.data else [Text("no scores yet; --synthetic shows those on planted data, too")]
+    notes = [Text(note) for note in _notes(board, columns, filters)]
     if planted & shown:
         notes.append(Text("SYNTHETIC: planted data; these numbers say nothing of brains or readers.", style="bold"))
     return Group(table, *notes)
+
+
+def _notes(board: Leaderboard, columns: Sequence[Column], filters: BoardFilters) -> Iterator[str]:
+    """Why there are no rows, or no averages, and what averages are of where cells show something else."""
+    if not board.data:
+        chosen = _chosen(filters)
+        beyond = "" if filters.get("include_synthetic") else "; --synthetic shows scores on planted data, too"
+        yield f"{f'no model with scores passes {chosen}' if chosen else 'no scores to show'}{beyond}"
+        return
+    if len(columns) > 1 and (widest := _widest(board, columns)):
+        n_whole = sum(row.average is not None for row in board.data)
+        yield (
+            f"{n_whole} of {len(board.data)} models have scores in all {len(columns)} columns, and only these have an "
+            f"average; fewer columns take in more models, as --benchmarks {','.join(widest)}"
+        )
+    if board.average_unit == "raw" and any(column.unit == "normalised" for column in columns):
+        yield "average of raw scores, as not every column is normalised; it cannot be told from the cells"
+
+
+def _widest(board: Leaderboard, columns: Sequence[Column]) -> list[str]:
+    """The columns that most models have a score in, fewer than all; none where every model has all of them."""
+    cells = [[row.scores.get(column.key, Cell()).value is not None for row in board.data] for column in columns]
+    counts = [sum(has_score) for has_score in cells]
+    if min(counts) == len(board.data):
+        return []
+    widest = [column.key for column, n in zip(columns, counts, strict=True) if n == max(counts)]
+    return widest if len(widest) < len(columns) else widest[:1]
 
 
 def _places(row: LeaderboardRow, has_ties: bool) -> list[str]:

@@ -14,12 +14,20 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import BrocaError
+from ..errors import BrocaError, Problem
 from ..matching import MatchedPerplexity
 from ..results import BaselineScore, Job, ProblemDocument, Progress, Result, Score
 
 WIDTH_OF_A_FILE = 240
 """Columns where the output is no terminal: nothing is cut off."""
+
+COMMANDS_OF_CALLS = {
+    "GET /v1/jobs": "broca jobs",
+    "POST /v1/jobs": "broca score",
+    "POST /v1/models": "broca models import",
+    "POST /v1/analyses": "broca analyse",
+}
+"""What a hint of the server may name, and the command that does the same."""
 
 _STYLES = {"succeeded": "green", "failed": "red", "cancelled": "yellow", "expired": "yellow", "running": "cyan"}
 
@@ -67,15 +75,28 @@ def as_document(found: object) -> object:
 
 def show_error(error: BrocaError) -> None:
     """The detail and what to do about it."""
-    show_problem(f"error: {error.detail}", code=error.code, hint=error.hint)
+    param = error.param if isinstance(error, Problem) else None
+    show_problem(f"error: {error.detail}", code=error.code, hint=error.hint, param=param)
 
 
-def show_problem(detail: str, *, code: str, hint: str | None) -> None:
-    """What was wrong, its code, and what to do about it."""
+def show_problem(detail: str, *, code: str, hint: str | None, param: str | None = None) -> None:
+    """What was wrong, its code, the field where the detail does not name it, and what to do about it.
+
+    Of several lines the first is the error: the code stands there.
+    """
     console = messages_console()
-    console.print(f"{detail} [{code}]", style="red", markup=False)
+    first, newline, others = detail.partition("\n")
+    where = f" ({param})" if param and param not in detail else ""
+    console.print(f"{first} [{code}]{where}{newline}{others}", style="red", markup=False)
     if hint:
-        console.print(f"hint: {hint}", markup=False)
+        console.print(f"hint: {_as_commands(hint)}", markup=False)
+
+
+def _as_commands(hint: str) -> str:
+    """The hint with commands in place of the calls that they stand for."""
+    for call, command in COMMANDS_OF_CALLS.items():
+        hint = hint.replace(f"{call} ", f"`{command}` ")
+    return hint
 
 
 def show_failed_runs(job: Job) -> None:
@@ -84,7 +105,7 @@ def show_failed_runs(job: Job) -> None:
         if run.status != "succeeded":
             error = run.error or ProblemDocument(code=run.status)
             detail = f"{run.benchmark} {run.status}: {error.detail or error.title or error.code}"
-            show_problem(detail, code=error.code, hint=error.hint)
+            show_problem(detail, code=error.code, hint=error.hint, param=error.param)
 
 
 @contextmanager

@@ -75,8 +75,13 @@ def cancel(job_ids: list[str] = JOBS, as_json: bool = JSON, quiet: bool = QUIET,
     """
     with Client(server) as client:
         found = [client.cancel(job_id) for job_id in dict.fromkeys(job_ids)]
-    said = "\n".join(f"{job.id} {job.status}" for job in found)
-    show(found, lambda: Text(said), as_json=as_json, quiet=quiet, ids=(job.id for job in found))
+    show(
+        found,
+        lambda: Text("\n".join(map(_outcome, found))),
+        as_json=as_json,
+        quiet=quiet,
+        ids=(job.id for job in found),
+    )
 
 
 def retry(job_id: str = JOB, as_json: bool = JSON, quiet: bool = QUIET, server: str = SERVER) -> None:
@@ -92,6 +97,12 @@ def retry(job_id: str = JOB, as_json: bool = JSON, quiet: bool = QUIET, server: 
 def scores_of(jobs: Sequence[Job]) -> Iterator[str]:
     """The ids of the scores that jobs have."""
     return (run.score for job in jobs for run in job.runs if run.score is not None)
+
+
+def _outcome(job: Job) -> str:
+    """What a wish to cancel came to: what it ends is cancelled, so that any other end was there before it."""
+    had_ended = job.is_finished and job.status != "cancelled"
+    return f"{job.id} had already ended: {job.status}" if had_ended else f"{job.id} {job.status}"
 
 
 def _table(found: Sequence[Job]) -> Table:

@@ -24,6 +24,9 @@ app = typer.Typer(help="What a model is, and models that are not taken as they a
 SYNTHETIC = "demo-fmri"
 """Stands for any benchmark where none is asked about: its data are always there."""
 
+_OF_THE_HUB = {"revision", "download"}
+"""What a model that lies on the server's own disk does not have."""
+
 _INPUT_HAS_TO_CHANGE = {"model_id_malformed", "option_unknown"}
 
 
@@ -68,7 +71,8 @@ def preflight_lines(found: Preflight) -> Iterator[str]:
         ("context", model.n_positions),
         ("download", None if model.download_bytes is None else f"{model.download_bytes / 1e6:,.1f} MB"),
     ):
-        yield f"{name:<14}{'–' if value is None else value}"
+        if name not in _OF_THE_HUB or not model.id.startswith("local/"):
+            yield f"{name:<14}{'–' if value is None else value}"
     for dtype, n_bytes in (model.memory_needed_bytes or {}).items():
         yield f"{'memory':<14}{n_bytes / 1e6:,.1f} MB in {dtype}"
     for check in found.checks:

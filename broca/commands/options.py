@@ -49,7 +49,7 @@ CHART = typer.Option(None, "--chart", metavar="FILE", help="Write a chart too: .
 THEME = typer.Option("light", "--theme", help="What the chart is shown on: light or dark.")
 
 BENCHMARK = typer.Option(
-    ...,
+    None,
     "--benchmark",
     "-b",
     metavar="BENCHMARK",

@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from ..client import Client
+from ..errors import BadRequest
 from ..results import Job, Score
 from . import completion
 from .display import messages_console, progress_view, results_console, score_table, show, show_failed_runs
@@ -17,9 +18,7 @@ from .locally import score_locally
 from .options import BENCHMARK, JSON, LOCAL, MODEL, PROTOCOL, QUIET, REVISION, SERVER
 from .reading import ADAPTER, CONTEXT, DTYPE, POOLING, PROMPT_FORMAT, SURPRISAL, given
 
-MORE = typer.Argument(
-    None, metavar="[BENCHMARK]...", autocompletion=completion.benchmarks, help="More benchmarks, as after -b."
-)
+MORE = typer.Argument(None, metavar="BENCHMARK", autocompletion=completion.benchmarks, help="Benchmarks, as after -b.")
 
 
 def score(
@@ -47,7 +46,7 @@ def score(
     """
     reading = {"context": context, "pooling": pooling, "prompt_format": prompt_format, "surprisal": surprisal}
     options = given(dtype=dtype, adapter=adapter, **reading)
-    named = [*benchmarks, *(more or [])]
+    named = _named(benchmarks, more)
     if local and not wait:
         raise typer.BadParameter("--local and --no-wait exclude each other")
     asked: dict[str, Any] = {"revision": revision, "options": options, "force": force}
@@ -55,13 +54,33 @@ def score(
         score_locally(model, named, protocol, as_json=as_json, quiet=quiet, **asked)
         return
     with Client(server) as client:
-        job = client.submit(model, named, protocol, **asked)
+        job = _submitted(client, model, named, protocol, is_typed=bool(more), **asked)
         if not wait:
             show(job, lambda: Text(job.id), as_json=as_json, quiet=quiet, ids=[job.id])
             return
         job = watched(client, job.id)
         show_end(client, [job], as_json=as_json, quiet=quiet)
     end_as(job)
+
+
+def _named(benchmarks: Sequence[str] | None, more: Sequence[str] | None) -> list[str]:
+    """The benchmarks, those after -b first. Raises BadParameter where there are none."""
+    named = [*(benchmarks or []), *(more or [])]
+    if not named:
+        raise typer.BadParameter("on which benchmark? Name one after the model, or after -b")
+    return named
+
+
+def _submitted(
+    client: Client, model: str, benchmarks: Sequence[str], protocol: str, *, is_typed: bool, **asked: Any
+) -> Job:
+    """The job; where a word after the model `is_typed` that is no benchmark, the error says what such words are."""
+    try:
+        return client.submit(model, benchmarks, protocol, **asked)
+    except BadRequest as error:
+        if is_typed and error.code == "benchmark_unknown" and not error.hint:
+            error.hint = f"words after the model {model!r} are benchmarks; a name that holds a space needs quotes"
+        raise
 
 
 def show_end(client: Client, jobs: Sequence[Job], *, as_json: bool, quiet: bool) -> None:

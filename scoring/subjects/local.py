@@ -38,7 +38,7 @@ def local_folder(model_dir: Path | None, name: str) -> Path:
     if model_dir is None:
         raise ModelNotFound(
             f"local/{name} cannot be read: this server has no folder of local models",
-            hint="set BROCA_MODEL_DIR to the folder that holds them",
+            hint="set BROCA_MODEL_DIR, a setting of the server, to the folder that holds them, and start it again",
             param="model",
         )
     folder = model_dir / name

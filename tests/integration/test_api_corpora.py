@@ -127,6 +127,7 @@ def test_the_command_line_adds_a_corpus_and_shows_what_it_is(
     for words in ("own/tales version 1", "120 in 3 stories", "time_ms, alignment corrected", "960", "ceiling, grouped"):
         assert words in out
     assert "folds" not in out
+    assert f"kept in {settings.own_dir}; a server scores it if it uses the same data folder" in out
     own_data.write_table(folder / "times.csv", own_corpus.means(own_corpus.values(), spread=False))
     code, out, _ = run("--json")
     said = json.loads(out)

@@ -84,6 +84,57 @@ def test_every_error_is_a_problem(client: TestClient, method: str, path: str, st
     assert len(answer.content) < 1_500
 
 
+@pytest.mark.parametrize(
+    ("changes", "param", "detail", "hint"),
+    [
+        ({"options": {"pooling": "avg"}}, "options.pooling", "options.pooling has to be 'last' or 'mean'", None),
+        ({"options": {"pooling": "maen"}}, "options.pooling", "'last' or 'mean'", "did you mean mean?"),
+        ({"options": {"context": "window"}}, "options.context", "options.context has to be one of story,", None),
+        ({"options": {"poolng": "mean"}}, "options.poolng", "not a known field", "did you mean pooling?"),
+        ({"options": {"seed": 1}}, "options.seed", "not a known field", "dtype, context, pooling, prompt_format"),
+        ({"model": {"id": "gpt2", "revison": "x"}}, "model.revison", "not a known field", "did you mean revision?"),
+        ({"benchmarks": ["demo-fmri"] * 65}, "benchmarks", "benchmarks has to have at most 64 items", None),
+        ({"labels": {"a b": "c"}}, "labels.?", "A label's name has 1 to 64 letters", None),
+        ({"force": "yes"}, "force", "force has to be a valid boolean", None),
+    ],
+)
+def test_what_is_wrong_is_told_with_the_field_and_what_it_may_be(
+    client: TestClient, changes: dict[str, object], param: str, detail: str, hint: str | None
+) -> None:
+    problem = client.post("/v1/jobs", json={**ASKED, **changes}).json()
+    assert problem["param"] == param
+    assert detail in problem["detail"]
+    assert (problem["hint"] is None) if hint is None else (hint in problem["hint"])
+
+
+def test_a_field_that_is_absent_under_another_name_is_asked_after(client: TestClient) -> None:
+    problem = client.post("/v1/jobs", json={"model": "gpt2", "benchmark": ["demo-fmri"]}).json()
+    assert (problem["param"], problem["detail"]) == ("benchmark", "benchmark is not a known field")
+    assert problem["hint"] == "did you mean benchmarks?"
+    absent = client.post("/v1/jobs", json={"model": "gpt2"}).json()
+    assert (absent["param"], absent["detail"]) == ("benchmarks", "benchmarks is missing")
+
+
+@pytest.mark.parametrize(
+    ("path", "param", "hint"),
+    [
+        ("/v1/leaderboard?tunning=base", "tunning", "did you mean tuning?"),
+        ("/v1/leaderboard?format=jsn", "format", "did you mean json"),
+        ("/v1/leaderboard?tuning=instrct", "tuning", "did you mean instruct?"),
+        ("/v1/pairs?tuning=instrct", "tuning", "did you mean instruct?"),
+        ("/v1/jobs?statu=failed", "statu", "did you mean status?"),
+        ("/v1/jobs/job_1?verbose=1", "verbose", "it takes none"),
+    ],
+)
+def test_a_parameter_that_is_not_known_is_told_the_nearest(
+    client: TestClient, path: str, param: str, hint: str
+) -> None:
+    problem = client.get(path).json()
+    assert problem["param"] == param
+    assert param in problem["detail"]
+    assert hint in problem["hint"]
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"9" * 5_000 + b"x", b"[" * 60_000, b'{"model": ' + b"9" * 5000])
 def test_a_body_that_is_not_json_is_malformed(client: TestClient, body: bytes) -> None:
     answer = client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})

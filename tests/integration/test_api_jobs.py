@@ -125,12 +125,12 @@ def test_a_job_whose_worker_was_lost_says_that_no_other_is_running(client: TestC
         for run in claim.runs:
             runs.requeue(session, claim.token, run.id)
     found = client.get(f"/v1/jobs/{job['id']}").json()
-    assert (found["status"], found["progress"]["detail"]) == ("running", "waiting for a worker: none is running")
+    assert (found["status"], found["progress"]["detail"]) == ("running", "waiting for a worker to start")
 
 
 def test_a_queued_job_says_that_no_worker_is_running(client: TestClient, database: Database) -> None:
     job = post(client)
-    assert job["progress"]["detail"] == "waiting for a worker: none is running"
+    assert job["progress"]["detail"] == "waiting for a worker to start"
     beat(database)
     assert client.get(job["urls"]["self"]).json()["progress"]["detail"] is None
 

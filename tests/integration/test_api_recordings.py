@@ -185,6 +185,8 @@ def test_a_private_benchmark_is_shown_only_to_who_names_it(client: TestClient, f
     send(client, folder, private="true")
     assert client.get("/v1/benchmarks/own/tales").json()["private"] is True
     assert "own/tales" not in [one["id"] for one in client.get("/v1/benchmarks").json()["data"]]
+    far = client.post("/v1/jobs", json={"model": "demo/tiny", "benchmarks": ["own/x"]}).json()
+    assert "command and server need one data folder" in far["hint"]
     near = client.post("/v1/jobs", json={"model": "demo/tiny", "benchmarks": ["own/talez"]}).json()
     assert (near["code"], "tales" in f"{near['detail']}{near['hint']}") == ("benchmark_unknown", False)
 

@@ -173,6 +173,16 @@ def test_ceilings_baselines_reasons_and_ties_are_on_the_board(client: TestClient
     assert len(tied.all("tr", class_="tie-b")) == sum(group is not None and group % 2 == 1 for group in groups)
 
 
+def test_the_board_says_who_has_no_average_and_what_averages_are_of(client: TestClient, database: Database) -> None:
+    put_everything(database, client)
+    text = " ".join(get(client, "/").all("section", class_="board")[0].text.split())
+    assert "Averages are of raw scores, as not every column is normalised." in text
+    assert "2 of the 3 models here have no average" in text
+    alone = " ".join(get(client, "/?benchmarks=futrell2018").all("section", class_="board")[0].text.split())
+    assert "Averages are of normalised scores." in alone
+    assert "have no average" not in alone
+
+
 def test_the_csv_link_holds_the_rows_of_the_view(client: TestClient, database: Database) -> None:
     put_everything(database, client)
     page = get(client, "/?sort=model&benchmarks=futrell2018&page_size=2")
@@ -203,10 +213,11 @@ def test_a_form_without_scripts_leads_to_the_address_that_the_api_understands(cl
         ("/?params_min=many", "params_min", "valid integer"),
         ("/?params_max=-1", "params_max", "greater than or equal to 0"),
         ("/?protocol=groped", "protocol", "did you mean"),
+        ("/?tuning=instrct", "tuning", "did you mean instruct?"),
         ("/?benchmarks=futrel2018", "benchmarks", "did you mean"),
         ("/compare?models=a,b,c,d,e", "models", "at most 4"),
         ("/compare?models=a&protocol=groped", "protocol", "did you mean"),
-        ("/jobs?status=lost", "status", "Input should be"),
+        ("/jobs?status=lost", "status", "status has to be"),
     ],
 )
 def test_a_bad_filter_says_at_its_field_what_to_do(client: TestClient, path: str, field: str, hint: str) -> None:

@@ -382,7 +382,8 @@ def test_a_missing_local_folder_brings_a_suggestion(model: Path, take: Resolve) 
     with pytest.raises(ModelNotFound) as without:
         take("local/upstream")
     assert without.value.hint is not None
-    assert "BROCA_MODEL_DIR" in without.value.hint
+    assert "BROCA_MODEL_DIR, a setting of the server" in without.value.hint
+    assert "start it again" in without.value.hint
 
 
 def test_links_out_of_the_folder_of_local_models_are_refused(model: Path, tmp_path: Path, take: Resolve) -> None:

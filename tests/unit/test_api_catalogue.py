@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from api.app import create_app
 from api.board_views import board_csv
 from api.errors import error_codes
-from api.problems import dotted
+from api.misfits import dotted
 from api.requests import JobRequest
 from api.settings import ApiSettings
 from storage.leaderboard import Cell, Column, Leaderboard, Row

@@ -75,5 +75,10 @@ def test_without_paired_draws_the_scores_alone_decide(baseline_draws: list[float
 def test_a_warning_says_the_numbers_that_it_rests_on() -> None:
     (warning,) = warnings([above(0.20, "baseline/oasm", 0.19)])
     assert "0.190 (baseline/oasm)" in warning.detail
-    assert "+0.010" in warning.detail
+    assert "the score is 0.010 above that" in warning.detail
     assert "95 % interval" in warning.detail
+
+
+def test_a_score_below_a_control_is_told_as_below_it() -> None:
+    (warning,) = warnings([above(0.20, "baseline/oasm", 0.704)])
+    assert "the score is 0.504 below that" in warning.detail

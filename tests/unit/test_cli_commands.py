@@ -119,12 +119,49 @@ def test_bad_input_exits_with_2_and_shows_detail_and_hint(
     server.on("POST /v1/jobs", PROBLEM, status=422)
     assert invoke("score", "gpt2", "-b", "pereira", "--server", server.url) == 2
     shown = capsys.readouterr().err
-    assert "'pereira' is not a benchmark" in shown
+    assert "'pereira' is not a benchmark [benchmark_unknown] (benchmarks.0)" in shown
     assert "did you mean pereira2018-example?" in shown
 
 
-def test_score_without_a_benchmark_exits_with_2(invoke: Invoke) -> None:
+def test_a_field_that_the_detail_names_is_not_named_twice(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "options.pooling has to be 'last' or 'mean'"
+    server.on("POST /v1/jobs", {**PROBLEM, "detail": detail, "param": "options.pooling"}, status=422)
+    assert invoke("score", "gpt2", "-b", "b", "--pooling", "avg", "--server", server.url) == 2
+    assert capsys.readouterr().err.count("options.pooling") == 1
+
+
+def test_the_code_of_an_error_of_several_lines_stands_on_the_first(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detail = "error a: wrong\nwarning b: odd"
+    server.on("POST /v1/jobs", {**PROBLEM, "code": "recording_refused", "detail": detail, "param": None}, status=422)
+    assert invoke("score", "gpt2", "-b", "b", "--server", server.url) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["error: error a: wrong [recording_refused]", "warning b: odd"]
+
+
+def test_score_without_a_benchmark_exits_with_2(invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("score", "gpt2") == 2
+    assert "on which benchmark?" in capsys.readouterr().err
+
+
+def test_benchmarks_stand_after_the_model_or_after_their_option(server: Server, invoke: Invoke) -> None:
+    finished(server)
+    assert invoke("score", "gpt2", "a", "-b", "b", "c", "--no-wait", "--server", server.url) == 0
+    assert invoke("score", "gpt2", "a", "--no-wait", "--server", server.url) == 0
+    assert [body["benchmarks"] for _, body in server.requests] == [["b", "a", "c"], ["a"]]
+
+
+def test_a_word_after_the_model_that_is_no_benchmark_may_be_a_name_without_quotes(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs", {**PROBLEM, "hint": None}, status=422)
+    assert invoke("score", "my", "model", "-b", "demo-fmri", "--server", server.url) == 2
+    shown = capsys.readouterr().err
+    assert "hint: words after the model 'my' are benchmarks" in shown
+    assert "needs quotes" in shown
 
 
 @pytest.mark.parametrize("arguments", [("jobs",), ("leaderboard",), ("cancel", "job_1"), ("score", "m", "-b", "b")])
@@ -172,6 +209,40 @@ def test_leaderboard_shows_values_and_why_others_are_missing(
     assert "demo-fmri (SYNTHETIC)" in shown
     assert "0.5000 (leak, confounded)" in shown
     assert "timeout" in shown
+
+
+def test_leaderboard_says_who_has_no_average_and_what_averages_are_of(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    value, never = {"value": 0.5, "score": "s"}, {"value": None, "missing": "never_run"}
+    one = {"rank": None, "model": {"id": "m1"}, "average": None, "scores": {"a": value, "b": value, "own/c": never}}
+    other = {"rank": None, "model": {"id": "m2"}, "average": None, "scores": {"a": value, "b": never, "own/c": value}}
+    columns = [{"key": "a", "unit": "normalised"}, {"key": "b", "unit": "raw"}, {"key": "own/c", "unit": "raw"}]
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": columns, "data": [one, other]}
+    board |= {"snapshot": None, "average_unit": "raw"}
+    server.on("GET /v1/leaderboard?protocol=grouped&sort=-average", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": []})
+    assert invoke("leaderboard", "--server", server.url) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 of 2 models have scores in all 3 columns" in shown
+    assert "--benchmarks a " in shown + " "
+    assert "average of raw scores, as not every column is normalised" in shown
+
+
+def test_an_empty_leaderboard_names_the_filters_that_nothing_passes(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": [], "data": [], "snapshot": None}
+    server.on("GET /v1/leaderboard?protocol=grouped&tuning=instruct&params_min=5&sort=-average", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": []})
+    assert invoke("leaderboard", "--tuning", "instruct", "--params-min", "5", "--server", server.url) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no model with scores passes --tuning instruct --params-min 5" in shown
+    assert "no scores yet" not in shown
+    assert "--synthetic" in shown
+    server.on("GET /v1/leaderboard?protocol=grouped&tuning=base&sort=-average&include_synthetic=true", board)
+    assert invoke("leaderboard", "--tuning", "base", "--synthetic", "--server", server.url) == 0
+    assert "--synthetic" not in capsys.readouterr().out
 
 
 def test_a_diff_shows_what_changed_each_model(
@@ -369,6 +440,26 @@ def test_models_show_tells_what_a_model_is_and_what_stands_in_its_way(
     server.on("POST /v1/jobs?validate_only=true", {**PREFLIGHT, "ok": True, "checks": []})
     assert invoke("models", "show", "gpt2", "--json", "--server", server.url) == 0
     assert json.loads(capsys.readouterr().out)["model"]["n_layers"] == 12
+
+
+def test_models_show_leaves_out_of_a_local_model_what_the_hub_alone_knows(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    local = {**PREFLIGHT["model"], "id": "local/mine", "revision": None, "download_bytes": 0}
+    server.on("POST /v1/jobs?validate_only=true", {**PREFLIGHT, "ok": True, "checks": [], "model": local})
+    assert invoke("models", "show", "local/mine", "--server", server.url) == 0
+    shown = capsys.readouterr().out
+    assert "124,439,808" in shown
+    assert "revision" not in shown
+    assert "download" not in shown
+
+
+def test_a_hint_names_the_command_in_place_of_the_call(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("GET /v1/jobs/job_9", {**PROBLEM, "hint": "GET /v1/jobs lists the jobs"}, status=404)
+    assert invoke("jobs", "show", "job_9", "--server", server.url) == 2
+    assert "hint: `broca jobs` lists the jobs" in capsys.readouterr().err
 
 
 def test_analyse_shows_its_table_its_source_and_what_limits_it(

@@ -131,6 +131,16 @@ def test_ids_of_one_command_are_arguments_of_another(
     assert capsys.readouterr().out == "job_1 cancelled\njob_2 cancelled\n"
 
 
+def test_cancel_says_of_a_job_that_had_ended_before_that_it_had(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.on("POST /v1/jobs/job_1/cancel", {**JOB, "status": "succeeded"})
+    assert invoke("cancel", "job_1", "--server", server.url) == 0
+    assert capsys.readouterr().out == "job_1 had already ended: succeeded\n"
+    assert invoke("cancel", "job_1", "--json", "--server", server.url) == 0
+    assert json.loads(capsys.readouterr().out)[0]["status"] == "succeeded"
+
+
 @pytest.mark.parametrize("forms", [("--json", "-q"), ("-q", "--json"), ("--quiet", "--json")])
 def test_one_form_of_output_excludes_the_others(
     invoke: Invoke, capsys: pytest.CaptureFixture[str], forms: tuple[str, str]

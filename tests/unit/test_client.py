@@ -227,6 +227,15 @@ def test_an_address_that_is_none_is_refused_before_anything_is_sent(url: str) ->
         Client(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"), [("localhost:8001", "write http://localhost:8001"), ("ftp://x", "write it as http://")]
+)
+def test_an_address_without_its_beginning_is_told_with_it(url: str, hint: str) -> None:
+    with pytest.raises(ServerUnreachable) as caught:
+        Client(url)
+    assert str(caught.value.hint).startswith(hint)
+
+
 def test_the_address_comes_from_the_argument_then_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROCA_URL", "http://example.org/")
     assert Client().base_url == "http://example.org"

@@ -99,7 +99,8 @@ def find(own_dir: Path | None, name: str, version: int | None = None) -> OwnData
     if own_dir is None or not known:
         near = did_you_mean(name[:MAX_ID_CHARACTERS], own_names(own_dir, include_private=False))
         raise BenchmarkUnknown(
-            f"no data set was added as {shown(name)}", hint=near or "`broca data add` and POST /v1/benchmarks add one"
+            f"no data set was added as {shown(name)}",
+            hint=near or "`broca data add` and POST /v1/benchmarks add one; command and server need one data folder",
         )
     wanted = known[-1] if version is None else version
     if wanted not in known:
