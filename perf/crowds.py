@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import sqlalchemy as sa
 
 from scoring.bootstrap import N_DRAWS
 from storage.engine import Database
 from storage.score_rows import DRAWS_TYPE
-from storage.tables import ScoreDrawsRow, ScoreRow
+from storage.tables import ScoreDrawsRow
 
 SPREAD_OF_DRAWS = 0.02
 LONG_AGO = "'2026-01-01 00:00:00.000000'"
@@ -79,8 +78,8 @@ def draws(database: Database) -> None:
     """Gives every copied score bootstrap draws of its own around its raw score."""
     random = np.random.default_rng(15)
     with database.write() as session:
-        crowd = session.execute(sa.select(ScoreRow.id, ScoreRow.raw).where(ScoreRow.id.startswith("score_crowd")))
-        for score_id, raw in crowd.all():
+        crowd = "SELECT id, raw FROM scores WHERE substr(id, 1, 11) = 'score_crowd'"
+        for score_id, raw in session.connection().exec_driver_sql(crowd).all():
             drawn = random.normal(raw, SPREAD_OF_DRAWS, size=N_DRAWS).astype(DRAWS_TYPE)
             session.add(ScoreDrawsRow(score_id=score_id, draws=drawn.tobytes()))
     analyse(database)
