@@ -47,7 +47,9 @@ def serve(
         listener = bind(settings.host, settings.port)
     except OSError as error:
         typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", err=True)
-        typer.echo("hint: a second server needs a port and a data folder of its own: --port 0 --data-dir FOLDER", err=True)
+        typer.echo(
+            "hint: a second server needs a port and a data folder of its own: --port 0 --data-dir FOLDER", err=True
+        )
         raise typer.Exit(1) from None
     bring_up_to_date(settings.resolved_database_url)
     if stop_with_stdin:
