@@ -10,6 +10,8 @@ import typer
 from .options import DATA_DIR
 
 if TYPE_CHECKING:
+    import socket
+
     from api.settings import ApiSettings
 
 
@@ -29,7 +31,6 @@ def serve(
     from worker.guarded import guard
 
     from ..parent import stop_when_stdin_closes
-    from ..serving import bind
     from ..serving import serve as run_server
     from .work import bring_up_to_date
 
@@ -43,18 +44,23 @@ def serve(
         typer.echo(f"the data folder {settings.data_dir} cannot be made: {error.strerror}", err=True)
         raise typer.Exit(1) from None
     _require_key(settings)
-    try:
-        listener = bind(settings.host, settings.port)
-    except OSError as error:
-        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", err=True)
-        typer.echo(
-            "hint: a second server needs a port and a data folder of its own: --port 0 --data-dir FOLDER", err=True
-        )
-        raise typer.Exit(1) from None
+    listener = _listener(settings)
     bring_up_to_date(settings.resolved_database_url)
     if stop_with_stdin:
         stop_when_stdin_closes()
     run_server(settings, listener, with_worker=not no_worker, ready_file=ready_file)
+
+
+def _listener(settings: ApiSettings) -> socket.socket:
+    """A socket at the address of the settings; ends the command with 1 where that is taken."""
+    from ..serving import bind
+
+    try:
+        return bind(settings.host, settings.port)
+    except OSError as error:
+        typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", err=True)
+        typer.echo("hint: a second server needs its own port and data folder: --port 0 --data-dir FOLDER", err=True)
+        raise typer.Exit(1) from None
 
 
 def _require_key(settings: ApiSettings) -> None:
