@@ -83,7 +83,7 @@ def _check_part(values: ResponseArray, rows: IndexArray, name: str, units: Table
 
 def _check_participants(is_complete: BoolArray, units: Table, findings: Findings) -> None:
     owners = np.array(units["participant"])
-    idle = [name for name in dict.fromkeys(owners) if not is_complete[owners == name].any()]
+    idle = [name for name in dict.fromkeys(units["participant"]) if not is_complete[owners == name].any()]
     if idle:
         findings.warn("participant_without_units", f"no unit of {listed(idle)} has a value in every row of any part")
 
@@ -102,7 +102,7 @@ def _check_folds(
         for number, fold in enumerate(folds):
             test = values[rows[fold.test]]
             varies = is_complete & (test.max(axis=0) != test.min(axis=0))
-            still = [one for one in dict.fromkeys(owners[is_complete]) if not varies[owners == one].any()]
+            still = [one for one in dict.fromkeys(owners[is_complete].tolist()) if not varies[owners == one].any()]
             if still:
                 detail = f"part {name}, fold {number + 1}: no unit of {listed(still)} varies over the test rows"
                 findings.error("participant_constant", detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from array import array
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -27,6 +28,8 @@ WRONG_SEPARATORS = {";": "';'", "\t": "tabs"}
 
 LARGEST = 10**9
 """Beyond, nothing was measured, and squares may overflow."""
+
+_LINE_ENDS = re.compile("[\r\n]")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,14 +111,14 @@ def _split(path: Path, text: str, findings: Findings, max_rows: int) -> Rows | N
 def read_text(path: Path, findings: Findings) -> str | None:
     """A file's text; None, with an error, where it is empty or not UTF-8."""
     data = path.read_bytes()
-    if not data.strip():
-        findings.error("file_empty", f"{path.name} is empty")
-        return None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         findings.error("not_utf8", f"{path.name} is not text in UTF-8: byte {error.start}, in line {line}")
+        return None
+    if not text.strip():
+        findings.error("file_empty", f"{path.name} is empty")
         return None
     if "\0" in text:
         findings.error("not_text", f"{path.name} holds NUL, which no text does")
@@ -142,7 +145,7 @@ def write_table(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
 
 def _wrong_separator(text: str, known: Collection[str]) -> str | None:
     """What separates the cells of a header by which more of its names are known than by commas."""
-    header = next(line for line in io.StringIO(text, newline=None) if line.strip())
+    header = _LINE_ENDS.split(text.lstrip(), maxsplit=1)[0]
 
     def n_known(separator: str) -> int:
         return len({*known} & {cell.strip().strip('"') for cell in header.split(separator)})
