@@ -97,6 +97,8 @@ class ModelReference(_Body):
 
 
 def _named(value: Any) -> Any:
+    if not isinstance(value, str | dict | ModelReference):
+        raise ValueError("has to be a model id, or an object with an id and a revision")
     return {"id": value} if isinstance(value, str) else value
 
 

@@ -59,7 +59,7 @@ def _asked(form: UploadForm) -> RecordingQuery:
     try:
         return RecordingQuery.model_validate(body)
     except ValidationError as error:
-        raise invalid(error) from error
+        raise invalid(error, RecordingQuery, {"id": "name"}) from error
 
 
 def _source(files: list[SavedFile], folder: Path) -> Path:
@@ -74,7 +74,7 @@ def _source(files: list[SavedFile], folder: Path) -> Path:
     for one in files:
         if not is_known(one.name) or (together / one.name).exists():
             detail = f"{one.name[:64]!r} is not the name of a file of a data set, or comes twice"
-            hint = "send only the files that the guide names, or one ZIP archive of them"
+            hint = "send only files of the names listed here, or one ZIP archive of them"
             raise RequestInvalid(detail, hint=hint, param="file")
         one.path.rename(together / one.name)
     return together

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 from fastapi import Request
@@ -17,6 +18,8 @@ from ..problems import answer_status
 from . import addresses
 
 Query = TypeVar("Query", bound=BaseModel)
+
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ def checked(model: type[Query], parameters: dict[str, str]) -> Query:
         raise invalid(error, model) from error
 
 
-def invalid(error: ValidationError, model: type[BaseModel] | None = None) -> RequestInvalid:
-    """The first thing that is wrong, as the API says it."""
-    found = misfit_of(error, model)
+def invalid(error: ValidationError, model: type[BaseModel], called: Mapping[str, str] = NO_NAMES) -> RequestInvalid:
+    """The first thing that is wrong, as the API says it but for fields that are called otherwise on the page."""
+    found = misfit_of(error, model, called)
     return RequestInvalid(found.detail, hint=found.hint, param=found.param)

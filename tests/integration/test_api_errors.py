@@ -95,7 +95,11 @@ def test_every_error_is_a_problem(client: TestClient, method: str, path: str, st
         ({"model": {"id": "gpt2", "revison": "x"}}, "model.revison", "not a known field", "did you mean revision?"),
         ({"benchmarks": ["demo-fmri"] * 65}, "benchmarks", "benchmarks has to have at most 64 items", None),
         ({"labels": {"a b": "c"}}, "labels.?", "A label's name has 1 to 64 letters", None),
-        ({"force": "yes"}, "force", "force has to be a valid boolean", None),
+        ({"force": "yes"}, "force", "force has to be true or false", None),
+        ({"priority": "high"}, "priority", "priority has to be a whole number", None),
+        ({"options": []}, "options", "options has to be an object", None),
+        ({"model": 1}, "model", "model has to be a model id, or an object with an id", None),
+        ({"[key]": 1}, "?", "? is not a known field", "known here: model, benchmarks,"),
     ],
 )
 def test_what_is_wrong_is_told_with_the_field_and_what_it_may_be(
@@ -124,6 +128,8 @@ def test_a_field_that_is_absent_under_another_name_is_asked_after(client: TestCl
         ("/v1/pairs?tuning=instrct", "tuning", "did you mean instruct?"),
         ("/v1/jobs?statu=failed", "statu", "did you mean status?"),
         ("/v1/jobs/job_1?verbose=1", "verbose", "it takes none"),
+        ("/v1/jobs/job_1?[key]=1", "?", "it takes none"),
+        ("/v1/version?verbose=1", "verbose", "it takes none"),
     ],
 )
 def test_a_parameter_that_is_not_known_is_told_the_nearest(
@@ -133,6 +139,20 @@ def test_a_parameter_that_is_not_known_is_told_the_nearest(
     assert problem["param"] == param
     assert param in problem["detail"]
     assert hint in problem["hint"]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("validte_only", "did you mean validate_only?"), ("force", "validate_only")]
+)
+def test_a_parameter_is_not_told_fields_of_the_body(client: TestClient, name: str, hint: str) -> None:
+    problem = client.post(f"/v1/jobs?{name}=true", json=ASKED).json()
+    assert problem["detail"] == f"{name} is not a parameter of this address"
+    assert hint in problem["hint"]
+    assert "model" not in problem["hint"]
+
+
+def test_a_body_of_another_shape_is_told_what_it_has_to_be(client: TestClient) -> None:
+    assert client.post("/v1/jobs", json=[]).json()["detail"] == "the body has to be an object"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"9" * 5_000 + b"x", b"[" * 60_000, b'{"model": ' + b"9" * 5000])

@@ -210,7 +210,7 @@ def test_a_form_without_scripts_leads_to_the_address_that_the_api_understands(cl
 @pytest.mark.parametrize(
     ("path", "field", "hint"),
     [
-        ("/?params_min=many", "params_min", "valid integer"),
+        ("/?params_min=many", "params_min", "whole number"),
         ("/?params_max=-1", "params_max", "greater than or equal to 0"),
         ("/?protocol=groped", "protocol", "did you mean"),
         ("/?tuning=instrct", "tuning", "did you mean instruct?"),

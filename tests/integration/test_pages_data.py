@@ -147,8 +147,8 @@ def test_everything_that_is_wrong_is_told_with_its_place_and_nothing_is_kept(
     [
         ({"name": ""}, "name", "has no name"),
         ({"name": "../up"}, "name", "cannot be the id"),
-        ({"name": "x" * 70}, "name", "at most 64"),
-        ({"n_folds": "two"}, "n_folds", "valid integer"),
+        ({"name": "x" * 70}, "name", "name has to have at most 64"),
+        ({"n_folds": "two"}, "n_folds", "whole number"),
         ({"n_folds": "2"}, "n_folds", "greater than or equal to 3"),
         ({"alignment": "sideways"}, "alignment", "corrected"),
         ({"title": "a\tb"}, "title", "printable"),

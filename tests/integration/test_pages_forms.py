@@ -97,7 +97,7 @@ def test_the_form_submits_what_the_api_would(client: TestClient) -> None:
         ({"context": "paragraph"}, "context", ""),
         ({"adapter": "../x"}, "adapter", ""),
         ({"priority": "10"}, "priority", "less than or equal to 9"),
-        ({"priority": "high"}, "priority", "integer"),
+        ({"priority": "high"}, "priority", "whole number"),
         ({"device_class": "tpu"}, "device_class", "cpu"),
     ],
 )

@@ -136,7 +136,7 @@ def test_sizes_are_shown_as_what_they_are(client: TestClient) -> None:
         ("/scatter?protocol=groped", "protocol", "did you mean"),
         (f"/scatter?{PUBLISHED}&x=mmul", "x", "did you mean"),
         (f"/scatter?{PUBLISHED}&y=averag", "y", "did you mean"),
-        ("/scatter?params_min=many", "params_min", "valid integer"),
+        ("/scatter?params_min=many", "params_min", "whole number"),
         ("/scatter?params_max=0", "params_max", "greater than or equal to 1"),
     ],
 )
