@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from scoring.analysis.question import Kind, Question
 from scoring.analysis.table import SIZE, WIDTH, Filters
+from scoring.properties import Tuning
 
 from .requests import MAX_BENCHMARKS, Name, Text
 from .schemas import Wire
@@ -35,7 +36,7 @@ class AnalysisFilters(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     family: Names = Field(default_factory=list, description="Any of these families.")
-    tuning: Annotated[list[Literal["base", "instruct", "ablation"]], Field(max_length=3)] = Field(
+    tuning: Annotated[list[Annotated[Tuning, Field(strict=False)]], Field(max_length=len(Tuning))] = Field(
         default_factory=list, description="Any of these tunings."
     )
     models: Annotated[list[Text], Field(max_length=MAX_MODELS)] = Field(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from scoring.properties import Tuning
 from scoring.published.paper import PROTOCOL as PUBLISHED
 
 from .requests import LongText, Name, PageToken, Text, listed, spelled_out
@@ -20,10 +21,6 @@ def _in_calendar(at: AwareDatetime) -> AwareDatetime:
 
 
 At = Annotated[AwareDatetime, BeforeValidator(spelled_out), AfterValidator(_in_calendar)]
-
-
-TuningName = Literal["base", "instruct", "ablation"]
-"""What a tuning can be; others are none of any model."""
 
 
 class _Board(BaseModel):
@@ -56,7 +53,7 @@ class LeaderboardQuery(_Columns):
     snapshot: At | None = Field(default=None, description="The board as it stood at this time; as it is when absent.")
     models: LongText | None = Field(default=None, description="Only these models, separated by commas.")
     family: Text | None = Field(default=None, description="Only models of this family.")
-    tuning: TuningName | None = Field(
+    tuning: Tuning | None = Field(
         default=None, description="Only models of this tuning: `base`, `instruct`, `ablation`."
     )
     params_min: int | None = Field(default=None, ge=0, le=2**53, description="Only models of so many parameters.")

@@ -7,11 +7,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from scoring.properties import Tuning
 from storage.pairs import Missing, Named
 from storage.pairs import Pair as StoredPair
 from storage.pairs import Side as StoredSide
 
-from .board_requests import TuningName
 from .csv_tables import table
 from .requests import LongText, Name, PageToken, Text, listed
 from .schemas import Wire
@@ -29,9 +29,7 @@ class PairsFilter(BaseModel):
     family: LongText | None = Field(
         default=None, description="Only pairs whose tuned model is of one of these families, separated by commas."
     )
-    tuning: TuningName | None = Field(
-        default=None, description="Only tuned models of this tuning: `instruct`, `ablation`."
-    )
+    tuning: Tuning | None = Field(default=None, description="Only tuned models of this tuning: `instruct`, `ablation`.")
     base: Text | None = Field(default=None, description="Only pairs of this base.")
     against: Literal["furthest", "nearest"] = Field(
         default="furthest",

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import State
 
 from scoring.errors import CodedError
+from scoring.properties import Tuning
 from scoring.protocols import PROTOCOLS
 
 from .. import published_board
@@ -29,7 +30,6 @@ from .queries import Refusal, address_if_other, checked, parameters_of, refusal_
 from .rendering import page_answer, render
 
 API = "/v1/leaderboard"
-TUNINGS = ("base", "instruct", "ablation")
 LISTED = ("benchmarks", "models", "properties", PINNED)
 NOT_OF_TABLES = ("page_size", "page_token")
 MAX_PINNED_ROWS = 200
@@ -137,7 +137,7 @@ def _context(
         "published": published_board.PROTOCOL,
         "protocol": parameters.get("protocol", "grouped") if found is None else found.protocol,
         "families": _families(state, parameters, now),
-        "tunings": TUNINGS,
+        "tunings": [*Tuning],
         "benchmarks_offered": [*names, *(name for name in chosen if name not in names)],
         "chosen": chosen,
         **_of_pins(parameters, [row.model.id for row in pinned]),

@@ -17,7 +17,7 @@ from starlette.datastructures import State
 from charts.documents import short_label
 from scoring.analysis.table import AVERAGE, SIZE, ModelTable
 from scoring.errors import CodedError, PropertyUnknown
-from scoring.properties import WORD_LOSS
+from scoring.properties import WORD_LOSS, Tuning
 from scoring.protocols import PROTOCOLS
 from scoring.published import paper
 from scoring.published.verdicts import Verdict
@@ -147,7 +147,7 @@ def _claims(models: ModelTable, state: State) -> list[Claim]:
     filters = AnalysisFilters(family=MAIN_FAMILIES) if is_published else AnalysisFilters()
 
     def ask(kind: Literal["paired", "correlate"], **fields: Any) -> Mapping[str, Any] | None:
-        tuned = {"tuning": ["instruct"]} if kind == "correlate" and is_published else {}
+        tuned = {"tuning": [Tuning.INSTRUCT]} if kind == "correlate" and is_published else {}
         chosen = filters.model_copy(update=tuned)
         try:
             body = AnalysisRequest(kind=kind, protocol=protocol, filters=chosen, **fields)
@@ -184,7 +184,7 @@ def _charts(protocol: str, state: State) -> list[Chart]:
         page_of_pairs = addresses.with_query("/pairs", asked)
         title, shape = "From base to tuned model", f"slopes {view.shape}"
         drawn.append(Chart(title=title, page=page_of_pairs, light=view.chart, dark=view.dark_chart, shape=shape))
-    tuned = {**asked, **({"tuning": "instruct"} if is_published else {})}
+    tuned = {**asked, **({"tuning": Tuning.INSTRUCT.value} if is_published else {})}
     for x in (SIZE, "mmlu", "wikitext2_loss" if is_published else WORD_LOSS):
         given = {**tuned, "x": x, "y": AVERAGE}
         try:
