@@ -18,7 +18,7 @@ LOOK_S = 5.0
 """Seconds from one look at what is new to the next, at least."""
 
 REST = 9
-"""How many times as long as the last look took the next one waits: a great board costs a tenth of a processor."""
+"""How many times the processor time of the last look the next one waits: a great board costs a tenth of a processor."""
 
 FIRST_S = 5.0
 """Longest that a server waits with its first answer until the board is ready."""
@@ -56,7 +56,7 @@ class BoardKeeper:
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began = time.thread_time()
             try:
                 self.look()
             except DatabaseUnavailable:
@@ -64,4 +64,9 @@ class BoardKeeper:
             except Exception:
                 _log.exception("the leaderboard could not be made ready")
             self._first.set()
-            self._stopping.wait(max(LOOK_S, REST * (time.monotonic() - began)))
+            self._stopping.wait(rest_s(time.thread_time() - began))
+
+
+def rest_s(processor_s: float) -> float:
+    """Seconds until the next look after one that took so much processor time; waiting for a database is none."""
+    return max(LOOK_S, REST * processor_s)

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.board_keeper import BoardKeeper
+from api.board_keeper import LOOK_S, BoardKeeper, rest_s
 from api.settings import ApiSettings
 from storage.engine import Database
 from tests.integration.test_board_cache import add_score
@@ -80,3 +80,8 @@ def test_a_server_starts_where_the_board_cannot_be_made_ready(
     with TestClient(app) as client:
         assert client.get("/v1/leaderboard").json()["data"] == []
     assert "could not be made ready" in caplog.text
+
+
+def test_a_board_that_costs_more_is_looked_at_less_often() -> None:
+    assert rest_s(0.1) == LOOK_S
+    assert rest_s(3.0) == 27.0
