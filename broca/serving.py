@@ -81,7 +81,7 @@ def server_config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one. Raises OSError where the address is taken."""
+    """A bound socket; port 0 takes a free one. Raises OSError where it is taken or not this machine's."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -124,13 +124,14 @@ def _notes(board: Leaderboard, columns: Sequence[Column], filters: BoardFilters)
 
 
 def _widest(board: Leaderboard, columns: Sequence[Column]) -> list[str]:
-    """The columns that most models have a score in, fewer than all; none where every model has all of them."""
-    cells = [[row.scores.get(column.key, Cell()).value is not None for row in board.data] for column in columns]
-    counts = [sum(has_score) for has_score in cells]
-    if min(counts) == len(board.data):
-        return []
-    widest = [column.key for column, n in zip(columns, counts, strict=True) if n == max(counts)]
-    return widest if len(widest) < len(columns) else widest[:1]
+    """The columns, fewer than all, in which every model has a score that has one in the fullest of them."""
+    having = {
+        column.key: {at for at, row in enumerate(board.data) if row.scores.get(column.key, Cell()).value is not None}
+        for column in columns
+    }
+    most = max(having.values(), key=len)
+    widest = [key for key, models in having.items() if models >= most]
+    return widest if len(widest) < len(columns) else []
 
 
 def _places(row: LeaderboardRow, has_ties: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,14 +53,15 @@ def serve(
 
 
 def _listener(settings: ApiSettings) -> socket.socket:
-    """A socket at the address of the settings; ends the command with 1 where that is taken."""
+    """A socket at the address of the settings; ends the command with 1 where there is none to have."""
     from ..serving import bind
 
     try:
         return bind(settings.host, settings.port)
     except OSError as error:
         typer.echo(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", err=True)
-        typer.echo("hint: a second server needs its own port and data folder: --port 0 --data-dir FOLDER", err=True)
+        if error.errno == errno.EADDRINUSE:
+            typer.echo("hint: a second server needs its own port and data folder: --port 0 --data-dir FOLDER", err=True)
         raise typer.Exit(1) from None
 
 

@@ -229,6 +229,24 @@ def test_leaderboard_says_who_has_no_average_and_what_averages_are_of(
     assert "average of raw scores, as not every column is normalised" in shown
 
 
+def test_columns_are_advised_only_where_they_take_in_more_models(
+    server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = [("a",), ("a",), ("b", "c"), ("b", "c"), ("b",)]
+    rows = [
+        {"rank": None, "model": {"id": f"m{at}"}, "scores": {key: {"value": 0.5} for key in keys}}
+        for at, keys in enumerate(scored)
+    ]
+    columns = [{"key": key, "unit": "raw"} for key in "abc"]
+    board = {"object": "leaderboard", "protocol": "grouped", "columns": columns, "data": rows, "snapshot": None}
+    server.on("GET /v1/leaderboard?protocol=grouped&sort=-average", board)
+    server.on("GET /v1/benchmarks", {"object": "list", "data": []})
+    assert invoke("leaderboard", "--server", server.url) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "0 of 5 models have scores in all 3 columns" in shown
+    assert shown.endswith("as --benchmarks b")
+
+
 def test_an_empty_leaderboard_names_the_filters_that_nothing_passes(
     server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -358,6 +376,17 @@ def test_keys_of_a_database_without_tables_say_what_to_do(invoke: Invoke, capsys
 def test_serve_says_when_the_port_is_taken(server: Server, invoke: Invoke, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke("serve", "--port", server.url.rpartition(":")[2]) == 1
     assert "--port 0" in capsys.readouterr().err
+
+
+def test_serve_gives_no_advice_on_an_address_of_another_machine(
+    invoke: Invoke, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("migrate") == 0
+    assert invoke("keys", "create", "--name", "x", "--scope", "read") == 0
+    assert invoke("serve", "--host", "192.0.2.1") == 1
+    told = capsys.readouterr().err
+    assert "cannot listen on 192.0.2.1" in told
+    assert "--port 0" not in told
 
 
 def test_a_malformed_setting_is_named(
