@@ -40,18 +40,21 @@ def realigned(times: FloatArray, lengths: FloatArray, stories: Sequence[str], de
     return moved_on(times, stories) if declared is Alignment.ORIGINAL else times
 
 
-def require_standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment) -> None:
-    """Raises DataMalformed where times, (n_words,), clearly stand otherwise than they are declared to."""
+def require_standing(
+    times: FloatArray, lengths: FloatArray, stories: Sequence[str], declared: Alignment
+) -> Alignment | None:
+    """How times, (n_words,), stand, None where it is not clear; raises DataMalformed where clearly not as declared."""
     found = standing(times, lengths, stories)
-    if found is not None and found is not declared:
-        known = isinstance(found, Alignment)
-        advice = f"declare `{found}`" if known else "times that come late have to be moved to their words first"
-        shown = ", ".join(f"{lag:+d}: {r:.3f}" for lag, r in correlations(times, lengths, stories).items())
-        raise DataMalformed(
-            f"the reading times are declared {declared}, but do not stand as {declared} times do: r of word length and "
-            f"time by lag is {shown}",
-            hint=f"in times that stand at their words the length of the next word (lag -1) counts for little; {advice}",
-        )
+    if found is None or found is declared:
+        return None if found is None else declared
+    known = isinstance(found, Alignment)
+    advice = f"declare `{found}`" if known else "times that come late have to be moved to their words first"
+    shown = ", ".join(f"{lag:+d}: {r:.3f}" for lag, r in correlations(times, lengths, stories).items())
+    raise DataMalformed(
+        f"the reading times are declared {declared}, but do not stand as {declared} times do: r of word length and "
+        f"time by lag is {shown}",
+        hint=f"in times that stand at their words the length of the next word (lag -1) counts for little; {advice}",
+    )
 
 
 def standing(times: FloatArray, lengths: FloatArray, stories: Sequence[str]) -> Alignment | str | None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...errors import DataMalformed
 from ...metrics.correlation import pearson
 from ...types import FloatArray
-from ..alignment import MINIMUM_WORDS, require_standing, standing
+from ..alignment import MINIMUM_WORDS, require_standing
 from ..manifest import Alignment
 from .corpus_material import AMPLITUDE_SUFFIX, TIME_SUFFIX, CorpusTimes, as_means, is_time, word_names
 from .findings import Findings, agreeing, counted, listed
@@ -45,10 +45,11 @@ def check_corpus(words: Table, times: CorpusTimes, measure: str, alignment: Alig
     if not is_time(measure):
         return
     try:
-        require_standing(means, lengths, words["story"], alignment)
+        found = require_standing(means, lengths, words["story"], alignment)
     except DataMalformed as error:
         findings.error("alignment_contradicted", f"{error.detail} ({error.hint})", param="alignment")
-    if standing(means, lengths, words["story"]) is None and np.ptp(lengths[np.isfinite(means)]) > 0:
+        return
+    if found is None and np.ptp(lengths[np.isfinite(means)]) > 0:
         _tell_unchecked(means, lengths, alignment, findings)
 
 

@@ -64,16 +64,6 @@ def corpus_is_whole(folder: Path, findings: Findings) -> bool:
     return not strange and not missing
 
 
-def _is_of_recording(name: str) -> bool:
-    return name in {STIMULI_FILE, UNITS_FILE, *FILES} or name.endswith(ASSEMBLY_SUFFIX)
-
-
-def _tell_unused(folder: Path, used: Collection[str], findings: Findings) -> None:
-    unused = sorted(path.name for path in folder.iterdir() if path.name not in used)
-    if unused:
-        findings.warn("file_unused", f"nothing is done with {listed(unused)}")
-
-
 def read_material(folder: Path, findings: Findings, *, max_bytes: int) -> Material:
     """What the files of a folder hold; with errors, and None, for what is missing or cannot be read."""
     paths = sorted(folder.iterdir())
@@ -87,6 +77,16 @@ def read_material(folder: Path, findings: Findings, *, max_bytes: int) -> Materi
     if assemblies:
         return read_assembly(folder / assemblies[0], findings, max_bytes=max_bytes)
     return _read_tables(folder, findings, max_bytes)
+
+
+def _is_of_recording(name: str) -> bool:
+    return name in {STIMULI_FILE, UNITS_FILE, *FILES} or name.endswith(ASSEMBLY_SUFFIX)
+
+
+def _tell_unused(folder: Path, used: Collection[str], findings: Findings) -> None:
+    unused = sorted(path.name for path in folder.iterdir() if path.name not in used)
+    if unused:
+        findings.warn("file_unused", f"nothing is done with {listed(unused)}")
 
 
 def _read_tables(folder: Path, findings: Findings, max_bytes: int) -> Material:
