@@ -5,6 +5,8 @@ A key that came with a study remembers the first of its jobs.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,9 +49,13 @@ class Remembered:
 
 
 def recall(session: Session, names: Collection[Name]) -> dict[Name, Remembered]:
-    """What is remembered of these keys; what is too old is forgotten on the way, whether or not anybody sweeps."""
+    """What is remembered of these keys; what is too old is forgotten on the way, whether or not anybody sweeps.
+
+    The keys are this transaction's until it ends: another one that brings them waits here, before it holds anything.
+    """
     if not names:
         return {}
+    _hold(session, names)
     row, mine = IdempotencyKeyRow, sa.tuple_(IdempotencyKeyRow.owner, IdempotencyKeyRow.key).in_(list(names))
     _forget(session, mine, row.created_at < _horizon(session))
     query = sa.select(row.owner, row.key, row.body_sha256, row.job_id, JobRow.cached)
@@ -60,7 +66,7 @@ def recall(session: Session, names: Collection[Name]) -> dict[Name, Remembered]:
 
 
 def remember(session: Session, made: Mapping[Key, str], *, at: datetime) -> None:
-    """Notes which job each key has made; IntegrityError where another transaction was faster."""
+    """Notes which job each key has made; this transaction has recalled the keys and found nothing."""
     rows = [
         {"owner": key.name[0], "key": key.name[1], "body_sha256": key.body_sha256, "job_id": job_id, "created_at": at}
         for key, job_id in made.items()
@@ -71,6 +77,16 @@ def remember(session: Session, made: Mapping[Key, str], *, at: datetime) -> None
 def forget_old(session: Session) -> int:
     """Forgets keys that are older than a day, and says how many."""
     return _forget(session, IdempotencyKeyRow.created_at < _horizon(session))
+
+
+def _hold(session: Session, names: Collection[Name]) -> None:
+    """Waits for other transactions with these keys, in one order for all; SQLite has one writer at a time anyway."""
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    digests = (hashlib.sha256(json.dumps(name).encode()).digest() for name in names)
+    numbers = sorted({int.from_bytes(digest[:8], "big", signed=True) for digest in digests})
+    lock = sa.text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:numbers AS bigint[])) AS n")
+    session.execute(lock, {"numbers": numbers})
 
 
 def _horizon(session: Session) -> datetime:

@@ -9,17 +9,15 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import idempotency, outlook, paging, properties
 from .engine import insert_rows, now
 from .errors import StorageError, StudyNotFound
 from .lineage import lineages
-from .news import savepoint
 from .properties import NewProperty, Origin
 from .states import LIVE_RUNS, RunStatus
-from .submission import TRIES, Order, Submitted, submit_all
+from .submission import Order, Submitted, submit_all
 from .tables import JobRow, JobRunRow, RunRow, StudyJobRow, StudyRow
 
 
@@ -106,19 +104,13 @@ def submit(session: Session, new_study: NewStudy, *, max_live_jobs: int) -> Subm
     key = new_study.key
     if key is None:
         return SubmittedStudy(study_id=new_study.id, job_ids=_write(session, new_study, max_live_jobs), is_new=True)
-    for _ in range(TRIES):
-        known = idempotency.recall(session, [key.name]).get(key.name)
-        if known is not None:
-            known.require(key)
-            return SubmittedStudy(study_id=_study_of(session, known.job_id), job_ids=(), is_new=False)
-        try:
-            with savepoint(session):
-                job_ids = _write(session, new_study, max_live_jobs)
-                idempotency.remember(session, {key: job_ids[0]}, at=now(session))
-            return SubmittedStudy(study_id=new_study.id, job_ids=job_ids, is_new=True)
-        except IntegrityError:  # another process was faster with the key
-            continue
-    raise RuntimeError(f"keys came and went {TRIES} times")
+    known = idempotency.recall(session, [key.name]).get(key.name)
+    if known is not None:
+        known.require(key)
+        return SubmittedStudy(study_id=_study_of(session, known.job_id), job_ids=(), is_new=False)
+    job_ids = _write(session, new_study, max_live_jobs)
+    idempotency.remember(session, {key: job_ids[0]}, at=now(session))
+    return SubmittedStudy(study_id=new_study.id, job_ids=job_ids, is_new=True)
 
 
 def _study_of(session: Session, job_id: str) -> str:

@@ -28,7 +28,7 @@ from .terms import Terms, meet, of_run
 from .transitions import lock_runs, update_runs
 
 TRIES = 20
-"""How often runs or keys may come and go under our hands before a submission gives up; a second time is rare."""
+"""How often runs may come and go under our hands before a submission gives up; a second time is rare."""
 
 _IS_LIVE = sa.text("runs.status IN ('queued', 'running')")
 """Word for word the condition of the index uq_runs_request_key_live: with values passed beside it, SQLite reads all."""
@@ -72,18 +72,6 @@ def submit_all(
     An order with the key of an earlier one brings the same job. TooManyJobs and IdempotencyKeyReused stand where one
     is refused; that leaves the others alone.
     """
-    for _ in range(TRIES):
-        try:
-            with savepoint(session):
-                return _submit_all(session, orders, max_live_jobs=max_live_jobs)
-        except IntegrityError:  # another process was faster with one of the keys
-            continue
-    raise RuntimeError(f"keys came and went {TRIES} times")
-
-
-def _submit_all(
-    session: Session, orders: Sequence[Order], *, max_live_jobs: int
-) -> dict[Order, Submitted | StorageError]:
     at, places = now(session), Places(session, max_live_jobs)
     remembered = idempotency.recall(session, {order.key.name for order in orders if order.key is not None})
     answers: dict[Order, Submitted | StorageError] = {}

@@ -1,6 +1,7 @@
 """How a change of runs reaches the jobs that want them, and the order of locks that keeps this free of deadlocks.
 
-A transaction locks rows of runs first, in the order of their request keys, then rows of jobs in the order of their ids:
+A transaction with idempotency keys waits for these before anything else (`idempotency.recall`). It locks rows of runs
+first, in the order of their request keys, then rows of jobs in the order of their ids:
 one that announces several things locks the jobs of all their runs before the first. One that records a score goes on to
 the runs of untrained twins (`twins.queue`), in the order of their seeds: only jobs that score twins want those, and the
 score of a twin queues nothing, so who holds them waits for nothing of this. SQLite has one writer at a time and ignores

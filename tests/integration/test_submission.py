@@ -95,23 +95,29 @@ def test_who_is_refused_for_too_many_jobs_takes_nobody_elses_place(database: Dat
 
 
 def test_processes_that_submit_the_same_at_once_share_its_runs_and_its_key(database: Database) -> None:
-    n_processes, together = 8, threading.Barrier(8)
-    names = [f"model-{number}" for number in range(5)]
+    n_processes, n_rounds, together = 8, 25, threading.Barrier(8)
 
-    def submit(number: int) -> list[Any]:
+    def submit(number: int) -> list[list[Any]]:
         own = Database(database.url.render_as_string(hide_password=False))
-        orders = [order(name) for name in (names if number % 2 else reversed(names))]
-        together.wait()
-        answers = written(own, *orders, order("keyed", key=Key(name=("", "k"), body_sha256="a")))
-        own.dispose()
+        answers = []
+        try:
+            for turn in range(n_rounds):
+                names = [f"model-{turn}-{place}" for place in range(5)]
+                orders = [order(name) for name in (names if number % 2 else reversed(names))]
+                keyed = order(f"keyed-{turn}", key=Key(name=("", f"k{turn}"), body_sha256="a"))
+                together.wait(timeout=60)
+                answers.append(written(own, *orders, keyed))
+        finally:
+            own.dispose()
         return answers
 
     with ThreadPoolExecutor(n_processes) as pool:
         answers = list(pool.map(submit, range(n_processes)))
-    assert len({keyed.job_id for *_, keyed in answers}) == 1
-    assert sum(keyed.is_new for *_, keyed in answers) == 1
-    assert count(database, RunRow) == 2 * (len(names) + 1)
-    assert count(database, JobRow) == n_processes * len(names) + 1
+    for of_turn in zip(*answers, strict=True):
+        assert len({keyed.job_id for *_, keyed in of_turn}) == 1
+        assert sum(keyed.is_new for *_, keyed in of_turn) == 1
+    assert count(database, RunRow) == n_rounds * 2 * (5 + 1)
+    assert count(database, JobRow) == n_rounds * (n_processes * 5 + 1)
 
 
 def test_an_order_that_cannot_be_written_spoils_no_other(database: Database) -> None:
