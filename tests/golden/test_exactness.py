@@ -25,9 +25,9 @@ def stories(data_store):
     return benchmark_named("futrell2018").experiment(data_store("futrell2018")).stimuli
 
 
-BOUNDS = {"float64": {"atol": 1e-9, "rtol": 0.0}, "float32": {"atol": 1e-5, "rtol": 2e-6}}
-"""Of bits: in float64 nothing but the algorithm is left. In float32 words of forty bits move by up to 5e-5 when the
-same texts are read in other batches; plain transformers is twice as far from float64."""
+BOUNDS = {"float64": {"atol": 1e-9, "rtol": 0.0}, "float32": {"atol": 1e-4, "rtol": 0.0}}
+"""Of bits: in float64 nothing but the algorithm is left. In float32 words move by up to 6e-5, on some processors
+more than on others, when the same texts are read in other batches; plain transformers is twice as far from float64."""
 
 
 @pytest.fixture(params=[*((name, "float32") for name in MODELS), (MODELS[0], "float64")], ids="-".join)
