@@ -6,15 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic.config import JsonDict
 
 from scoring.subjects.imports.manifest import MAX_SOURCE_CHARACTERS, FileFormat, ImportKind, Unit
