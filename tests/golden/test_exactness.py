@@ -25,9 +25,12 @@ def stories(data_store):
     return benchmark_named("futrell2018").experiment(data_store("futrell2018")).stimuli
 
 
-BOUNDS = {"float64": {"atol": 1e-9, "rtol": 0.0}, "float32": {"atol": 1e-4, "rtol": 0.0}}
-"""Of bits: in float64 nothing but the algorithm is left. In float32 words move by up to 6e-5, on some processors
-more than on others, when the same texts are read in other batches; plain transformers is twice as far from float64."""
+BOUNDS = {"float64": {"atol": 1e-9, "rtol": 0.0}, "float32": {"atol": 1e-5, "rtol": 2e-6}}
+"""Of bits: in float64 nothing but the algorithm is left. transformers in float32 is up to 1.2e-4 from float64."""
+
+OUTSIDE, FARTHEST = {"float64": 0.0, "float32": 0.02}, 1e-4
+"""The share of words beyond these bounds, and how many bits beyond, where each prefix is read by itself: in a shape of
+its own, whose float32 sums every processor rounds in its own order. 1 word of 546 was, by 5.5e-5 of 15 bits."""
 
 
 @pytest.fixture(params=[*((name, "float32") for name in MODELS), (MODELS[0], "float64")], ids="-".join)
@@ -41,7 +44,7 @@ def plain(request, model_dir):
 def read(folder, network, stimuli, **asked):
     dtype = str(network.dtype).removeprefix("torch.")
     model = LanguageModel.from_folder(folder, identifier="ours", dtype=dtype)
-    return model.respond(stimuli, **asked), BOUNDS[dtype]
+    return model.respond(stimuli, **asked), dtype
 
 
 def opening(stimuli, tokenizer, limit):
@@ -65,7 +68,7 @@ def test_activations_and_surprisals_are_those_of_growing_prefixes(plain, stories
     stimuli = opening(stories, tokenizer, network.config.max_position_embeddings)
     assert len(stimuli.passages) == 10
     assert len(stimuli) > 1500
-    answers, bound = read(folder, network, stimuli, layers=True, surprisal=True)
+    answers, dtype = read(folder, network, stimuli, layers=True, surprisal=True)
     row, worst_state, words, found = 0, 0.0, [], []
     for passage in stimuli.passages:
         n_before = 0
@@ -85,13 +88,14 @@ def test_activations_and_surprisals_are_those_of_growing_prefixes(plain, stories
                 found.append(answers.surprisals.sum_bits[row])
             n_before, row = len(text), row + 1
     assert worst_state < 1e-5
-    np.testing.assert_allclose(found, words, **bound)
+    assert np.mean(~np.isclose(found, words, **BOUNDS[dtype])) <= OUTSIDE[dtype]
+    assert np.abs(np.subtract(found, words)).max() < FARTHEST
 
 
 def test_every_word_has_the_bits_that_its_window_has_alone(plain, stories):
     """All ten stories whole: windows of the limit with a stride of half, each read alone by transformers."""
     folder, network, tokenizer = plain
-    answers, bound = read(folder, network, stories, layers=False, surprisal=True)
+    answers, dtype = read(folder, network, stories, layers=False, surprisal=True)
     limit = network.config.max_position_embeddings
     capacity, stride = limit - 1, limit // 2
     row = 0
@@ -110,7 +114,7 @@ def test_every_word_has_the_bits_that_its_window_has_alone(plain, stories):
         word_of_token = np.searchsorted([end for _, end in passage.spans], ends)
         expected = np.bincount(word_of_token, weights=bits)
         rows = slice(row, row + len(passage.spans))
-        np.testing.assert_allclose(answers.surprisals.sum_bits[rows], expected, **bound)
+        np.testing.assert_allclose(answers.surprisals.sum_bits[rows], expected, **BOUNDS[dtype])
         assert np.quantile(np.abs(answers.surprisals.sum_bits[rows] - expected), 0.95) < 1e-5
         row = rows.stop
     assert np.isfinite(answers.surprisals.sum_bits).all()
